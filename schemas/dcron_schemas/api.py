@@ -1,0 +1,175 @@
+"""The bodies of HTTP answers and the frames of the websockets.
+
+The master serves `/api/v1/jobs…`, `/api/v1/workers` and `/api/v1/info`; the log-ingester serves
+`/api/v1/executions…`, `/api/v1/ticks/skipped` and `/ws/executions/{id}`. Errors of both are RFC 9457
+problems (`application/problem+json`).
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from dcron_schemas.job import JobSpec
+from dcron_schemas.records import SkipReason
+
+Status = Literal["running", "succeeded", "failed", "timed_out", "killed", "lost"]
+
+
+class FieldProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is wrong with a request."""
+
+    field: str  # a path such as run.shell; "" for the whole body
+    message: str  # what is wrong
+    value: str = ""  # what was given, shortened
+    remedy: str = ""  # what would be right
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An RFC 9457 problem."""
+
+    title: str
+    status: int
+    type: str = "about:blank"
+    detail: str = ""
+    instance: str = ""  # the request id
+    errors: tuple[FieldProblem, ...] = ()
+    current_version: int | None = None  # with 409 and 412: the job's version now
+    expected_version: int | None = None  # with 409 and 412: the version the command was meant for
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """A job as the master knows it."""
+
+    job_id: str
+    version: int
+    spec: JobSpec
+    anchor: datetime
+    position: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+    next_tick: datetime | None  # None: paused, manual or over
+    schedule_text: str  # the schedule in a few words
+
+
+class JobList(Struct, frozen=True, kw_only=True):
+    """A page of jobs, ordered by namespace and name."""
+
+    jobs: tuple[Job, ...]
+    total: int  # that match, over all pages
+    next_cursor: str | None = None  # give it back as ?cursor= for the next page
+
+
+class RunAccepted(Struct, frozen=True, kw_only=True):
+    """A manual run was put in the log; the run will have this id."""
+
+    execution_id: str
+    job_id: str
+
+
+class Info(Struct, frozen=True, kw_only=True):
+    """What a client needs to find its way."""
+
+    version: str
+    log_ingester_url: str  # where executions and output are served
+
+
+class ExecutionView(Struct, frozen=True, kw_only=True):
+    """A run as it is stored."""
+
+    execution_id: str
+    job_id: str
+    job_name: str
+    namespace: str
+    job_version: int
+    trigger: str
+    due_at: datetime
+    attempt: int
+    worker_id: str
+    claimed_at: datetime
+    fencing_token: int
+    status: Status
+    host: str = ""
+    pid: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str = ""
+    output_chunks: int | None = None  # known when the run is over
+    cpu_user_s: float | None = None
+    cpu_system_s: float | None = None
+    max_rss_bytes: int | None = None
+
+
+class ExecutionList(Struct, frozen=True, kw_only=True):
+    """A page of runs, newest due first."""
+
+    executions: tuple[ExecutionView, ...]
+    next_cursor: str | None = None
+
+
+class OutputPiece(Struct, frozen=True, kw_only=True):
+    """A chunk of output as it is stored."""
+
+    seq: int
+    stream: Literal["stdout", "stderr"]
+    at: datetime
+    text: str
+
+
+class OutputPage(Struct, frozen=True, kw_only=True):
+    """Chunks of one run, in order."""
+
+    execution_id: str
+    chunks: tuple[OutputPiece, ...]
+    next_seq: int | None = None  # ask again with ?from_seq=; None: that was all there is for now
+
+
+class SkippedTick(Struct, frozen=True, kw_only=True):
+    """A tick, or a range of them, that did not run."""
+
+    job_id: str
+    job_name: str
+    namespace: str
+    tick: datetime
+    last_tick: datetime | None
+    count: int
+    reason: SkipReason
+    at: datetime
+    worker_id: str
+    detail: str
+
+
+class SkippedTickList(Struct, frozen=True, kw_only=True):
+    """Skipped ticks, newest first."""
+
+    ticks: tuple[SkippedTick, ...]
+
+
+class StateFrame(Struct, frozen=True, kw_only=True, tag="state", tag_field="frame"):
+    """The run as it is now; the first frame, and again when it starts."""
+
+    execution: ExecutionView
+
+
+class OutputFrame(Struct, frozen=True, kw_only=True, tag="output", tag_field="frame"):
+    """The next chunk."""
+
+    chunk: OutputPiece
+
+
+class GapFrame(Struct, frozen=True, kw_only=True, tag="gap", tag_field="frame"):
+    """The viewer was too slow: chunks from `from_seq` on are to be fetched over HTTP; the socket closes."""
+
+    from_seq: int
+
+
+class FinishedFrame(Struct, frozen=True, kw_only=True, tag="finished", tag_field="frame"):
+    """The run is over and all of its output was sent; the last frame."""
+
+    execution: ExecutionView
+
+
+Frame = StateFrame | OutputFrame | GapFrame | FinishedFrame

@@ -1,0 +1,81 @@
+"""What happened to jobs: the records of `cron.job-events`, the only truth about jobs (design §4, §5).
+
+A record's Kafka key is the job id; its offset is its position in the log. An event in the log is a
+request that was written down: whether it took effect is decided by the fold (`dcron_core.jobs.fold`),
+the same way by every reader, for ever.
+"""
+
+from datetime import datetime
+
+from msgspec import Raw, Struct
+
+from dcron_schemas.job import JobSpec
+
+SCHEMA_VERSION = 1  # of the envelope and all payloads below
+
+
+class LogOpened(Struct, frozen=True, tag=True, tag_field="kind"):
+    """The first event of a log; gives it its id. A second one is a no-op."""
+
+    log_id: str
+
+
+class JobCreated(Struct, frozen=True, tag=True, tag_field="kind"):
+    """A job, as version 1."""
+
+    spec: JobSpec
+
+
+class JobUpdated(Struct, frozen=True, tag=True, tag_field="kind"):
+    """A job's whole new definition."""
+
+    spec: JobSpec
+
+
+class JobPaused(Struct, frozen=True, tag=True, tag_field="kind"):
+    """The job has no ticks until it is resumed."""
+
+    reason: str = ""
+
+
+class JobResumed(Struct, frozen=True, tag=True, tag_field="kind"):
+    """The job has ticks again, from this event's instant on."""
+
+
+class JobDeleted(Struct, frozen=True, tag=True, tag_field="kind"):
+    """The job is gone; its history stays."""
+
+
+class RunRequested(Struct, frozen=True, tag=True, tag_field="kind"):
+    """Run the job once now, outside its ticks. The run's execution id follows from the event id."""
+
+
+class KillRequested(Struct, frozen=True, tag=True, tag_field="kind"):
+    """End a run of the job."""
+
+    execution_id: str
+
+
+EventData = LogOpened | JobCreated | JobUpdated | JobPaused | JobResumed | JobDeleted | RunRequested | KillRequested
+
+
+class JobEvent(Struct, frozen=True, kw_only=True):
+    """The envelope of every event."""
+
+    event_id: str  # UUID; from the Idempotency-Key where the client gave one
+    job_id: str  # UUIDv7; "" for events about the log itself
+    actor: str  # who asked
+    request_id: str  # of the HTTP request, to find it in the service's logs
+    at: datetime  # the master's clock when it appended
+    data: EventData
+    expected_version: int | None = None  # the job version the command was meant for; None: any
+    schema_version: int = SCHEMA_VERSION
+
+
+class UnknownEvent(Struct, frozen=True, kw_only=True):
+    """An event whose kind or schema version this release does not know: kept as it came, never dropped."""
+
+    event_id: str
+    kind: str
+    schema_version: int
+    data: Raw

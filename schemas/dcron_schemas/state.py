@@ -1,0 +1,87 @@
+"""The values of the keys in etcd (design §4), as JSON so that `etcdctl get` is readable."""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct, field
+
+from dcron_schemas.job import JobSpec
+from dcron_schemas.records import Execution, ExecutionFinished, TickSkipped
+
+
+class JobEntry(Struct, frozen=True, kw_only=True):
+    """`jobs/{job_id}`: a job as the fold of the log has it."""
+
+    job_id: str
+    version: int  # 1, 2, …: grows with every change
+    spec: JobSpec
+    anchor: datetime  # no tick at or before; moves when created, rescheduled or resumed
+    position: int  # log offset of the event that made this version
+    created_at: datetime
+    updated_at: datetime
+    updated_by: str
+
+
+class Projection(Struct, frozen=True, kw_only=True):
+    """`projection`: how much of which log etcd's job table holds."""
+
+    position: int  # offset of the last applied event; -1: none
+    log_id: str
+
+
+class TickCursor(Struct, frozen=True, kw_only=True):
+    """`ticks/{job_id}`: the last consumed tick."""
+
+    tick: datetime
+    worker_id: str
+    execution_id: str
+
+
+class RunWanted(Struct, frozen=True, kw_only=True):
+    """`runs/{execution_id}`: a run wanted outside the ticks."""
+
+    execution_id: str
+    job_id: str
+    trigger: Literal["request", "retry", "dependency"]
+    requested_at: datetime
+    requested_by: str
+    attempt: int = 1
+    not_before: datetime | None = None
+
+
+class ExecutionEntry(Struct, frozen=True, kw_only=True):
+    """`executions/{execution_id}`: what Kafka has not acknowledged yet.
+
+    Open while `finished` and `skipped` are None; then it carries the record that closes it.
+    """
+
+    execution: Execution
+    finished: ExecutionFinished | None = None
+    skipped: TickSkipped | None = None
+
+
+class ActiveRun(Struct, frozen=True, kw_only=True):
+    """`active/{job_id}/{execution_id}`: liveness of a run, under the worker's lease."""
+
+    worker_id: str
+
+
+class KillWanted(Struct, frozen=True, kw_only=True):
+    """`kills/{execution_id}`: a kill request, under a short lease."""
+
+    requested_by: str
+    requested_at: datetime
+
+
+class WorkerEntry(Struct, frozen=True, kw_only=True):
+    """`workers/{worker_id}`: a worker's registration, under its lease."""
+
+    worker_id: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    slots: int
+    state: Literal["active", "draining"] = "active"
+    labels: dict[str, str] = field(default_factory=dict)
+    clock_offset_ms: float | None = None

@@ -1,0 +1,109 @@
+"""The errors of dcron, under one root.
+
+::
+
+    DcronError
+    ├── SettingsError            the environment does not add up; all problems in one report
+    ├── InvalidJobError          a definition that is refused; lists the fields
+    ├── CommandRejectedError     a command the fold refused
+    │   ├── UnknownJobError
+    │   ├── NameTakenError
+    │   ├── VersionConflictError
+    │   └── NotPossibleError     the job's state does not allow it
+    ├── OutcomeUnknownError      a command is in doubt; says where to ask
+    ├── UnavailableError         a server does not answer
+    │   ├── StoreUnavailableError
+    │   └── LogUnavailableError
+    ├── CompactedError           a revision to watch from is gone
+    ├── LeaseLostError           a lease ended before it was given back
+    ├── OffsetOutOfRangeError    a position to read from is not in the log
+    └── LogMismatchError         the log is not the one that the projection was made from
+        └── ProjectionStoppedError   an event that this release cannot apply
+"""
+
+from dcron_schemas.api import FieldProblem
+
+
+class DcronError(Exception):
+    """Root of all errors that dcron raises on purpose."""
+
+
+class SettingsError(DcronError):
+    """The settings do not add up. `problems` has one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("settings: " + "; ".join(problems))
+        self.problems = problems
+
+
+class InvalidJobError(DcronError):
+    """A job definition that is refused. `problems` names each field, its value and the remedy."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        super().__init__("; ".join(f"{p.field or 'body'}: {p.message}" for p in problems))
+        self.problems = problems
+
+
+class CommandRejectedError(DcronError):
+    """A command that the fold of the log refused; nothing changed."""
+
+
+class UnknownJobError(CommandRejectedError):
+    """There is no job with that id."""
+
+
+class NameTakenError(CommandRejectedError):
+    """Another job of the namespace has that name."""
+
+
+class VersionConflictError(CommandRejectedError):
+    """The job is not at the version that the command was meant for."""
+
+    def __init__(self, message: str, *, expected: int, current: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.current = current
+
+
+class NotPossibleError(CommandRejectedError):
+    """The job's state does not allow the command."""
+
+
+class OutcomeUnknownError(DcronError):
+    """The command may or may not take effect; the message names where to ask."""
+
+
+class UnavailableError(DcronError):
+    """A server that this service depends on does not answer now."""
+
+
+class StoreUnavailableError(UnavailableError):
+    """The key-value store does not answer."""
+
+
+class LogUnavailableError(UnavailableError):
+    """The log does not answer."""
+
+
+class CompactedError(DcronError):
+    """The store has forgotten the revision to watch from; read the prefix again."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"revisions before {revision} are compacted")
+        self.revision = revision
+
+
+class LeaseLostError(DcronError):
+    """The lease ended, or could not be renewed in time."""
+
+
+class OffsetOutOfRangeError(DcronError):
+    """The log does not hold that offset."""
+
+
+class LogMismatchError(DcronError):
+    """The log is shorter than, or another than, the one the projection was made from."""
+
+
+class ProjectionStoppedError(LogMismatchError):
+    """The log holds an event that this release cannot apply; going on would be a guess."""

@@ -1,0 +1,1 @@
+"""What the HTTP faces of the services share: problems, identity, probes and the server."""

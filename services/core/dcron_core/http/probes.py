@@ -1,0 +1,51 @@
+"""`/healthz`: the process lives. `/readyz`: it can do its work; says what is missing. `/metrics`: Prometheus."""
+
+from litestar import MediaType, Response, Router, get
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+OPERATIONS_TAG = "operations"
+
+
+class Readiness:
+    """Named conditions; a service is ready when none is missing."""
+
+    def __init__(self, *conditions: str) -> None:
+        self._missing = dict.fromkeys(conditions, "not there yet")
+
+    def met(self, condition: str) -> None:
+        """The condition holds now."""
+        self._missing.pop(condition, None)
+
+    def lost(self, condition: str, why: str) -> None:
+        """The condition does not hold any more."""
+        self._missing[condition] = why
+
+    @property
+    def missing(self) -> dict[str, str]:
+        """Condition → why it does not hold."""
+        return dict(self._missing)
+
+
+def probes(readiness: Readiness, registry: CollectorRegistry) -> Router:
+    """Return the three routes."""
+
+    @get("/healthz", tags=[OPERATIONS_TAG], sync_to_thread=False)
+    def healthz() -> dict[str, str]:
+        """Tell that the process lives."""
+        return {"status": "alive"}
+
+    @get("/readyz", tags=[OPERATIONS_TAG], sync_to_thread=False)
+    def readyz() -> Response[dict[str, object]]:
+        """Tell whether the service can do its work: 200, or 503 with what is missing."""
+        missing = readiness.missing
+        return Response(
+            content={"status": "not ready" if missing else "ready", "missing": missing},
+            status_code=503 if missing else 200,
+        )
+
+    @get("/metrics", tags=[OPERATIONS_TAG], media_type=MediaType.TEXT, sync_to_thread=False)
+    def metrics() -> Response[bytes]:
+        """Return the metrics in Prometheus' text format."""
+        return Response(content=generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Router("/", route_handlers=[healthz, readyz, metrics])

@@ -1,0 +1,117 @@
+"""Every error answer is an RFC 9457 problem (`application/problem+json`)."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+
+from dcron_core.errors import (
+    CommandRejectedError,
+    InvalidJobError,
+    NameTakenError,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnknownJobError,
+    VersionConflictError,
+)
+from dcron_core.telemetry import get_logger
+from dcron_schemas.api import FieldProblem, Problem
+
+PROBLEM_JSON = "application/problem+json"
+
+log = get_logger()
+
+
+class ProblemError(HTTPException):
+    """Raise this in a handler to answer with exactly this problem."""
+
+    def __init__(self, status: int, title: str, detail: str = "", *, errors: tuple[FieldProblem, ...] = ()) -> None:
+        super().__init__(detail=detail, status_code=status)
+        self.problem = Problem(title=title, status=status, detail=detail, errors=errors)
+
+
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """Return the answer that carries `problem`."""
+    return Response(
+        content=msgspec.json.encode(problem),
+        status_code=problem.status,
+        media_type=PROBLEM_JSON,
+        headers=headers,
+    )
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what to tell the client about `error`."""
+    match error:
+        case ProblemError():
+            return error.problem
+        case InvalidJobError():
+            return Problem(title="the job is not valid", status=422, detail=str(error), errors=tuple(error.problems))
+        case UnknownJobError():
+            return Problem(title="no such job", status=404, detail=str(error))
+        case VersionConflictError():
+            return Problem(
+                title="the job has changed",
+                status=409,
+                detail=str(error),
+                current_version=error.current,
+                expected_version=error.expected,
+            )
+        case NameTakenError():
+            return Problem(title="the name is taken", status=409, detail=str(error))
+        case CommandRejectedError():
+            return Problem(title="not possible", status=409, detail=str(error))
+        case OutcomeUnknownError():
+            return Problem(title="the outcome is not known yet", status=503, detail=str(error))
+        case UnavailableError():
+            return Problem(title="not available now", status=503, detail=f"{error}; nothing was changed, try again")
+        case ValidationException():
+            return Problem(
+                title="the request is not valid",
+                status=400,
+                detail=error.detail,
+                errors=_field_problems(error.extra),
+            )
+        case HTTPException():
+            return Problem(title=_phrase(error.status_code), status=error.status_code, detail=error.detail)
+    return Problem(title="internal error", status=500, detail="the service's log has the cause")
+
+
+def _field_problems(extra: Any) -> tuple[FieldProblem, ...]:
+    items = extra if isinstance(extra, list) else []
+    return tuple(
+        FieldProblem(field=str(item.get("key", "")), message=str(item.get("message", "")))
+        for item in items
+        if isinstance(item, dict)
+    )
+
+
+def _phrase(status: int) -> str:
+    return {404: "not found", 405: "method not allowed", 413: "the body is too large"}.get(status, "request refused")
+
+
+def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    problem = problem_of(error)
+    if problem.status >= 500:
+        log.error("request failed", action="http.failed", path=request.url.path, error=repr(error), exc_info=error)
+    headers = {"Retry-After": "1"} if problem.status == 503 else None
+    return problem_response(problem, headers)
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {Exception: _handle, HTTPException: _handle}
+
+
+def parse_uuid(field: str, value: str) -> str:
+    """Return `value` if it is a UUID in canonical form; else a 404 that names the field: no such thing can exist."""
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise ProblemError(
+            404,
+            "no such id",
+            f"{field} {value[:80]!r} is not an id; ids are UUIDs, as the list shows them",
+            errors=(FieldProblem(field=field, value=value[:80], message="not a UUID"),),
+        ) from None

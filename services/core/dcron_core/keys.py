@@ -1,0 +1,65 @@
+"""The layout of the keys in etcd (design §4)."""
+
+from msgspec import Struct
+
+
+class Keys(Struct, frozen=True):
+    """Keys under one prefix, which ends with a slash."""
+
+    prefix: str = "/cron/"
+
+    @property
+    def jobs(self) -> str:
+        return f"{self.prefix}jobs/"
+
+    @property
+    def ticks(self) -> str:
+        return f"{self.prefix}ticks/"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.prefix}runs/"
+
+    @property
+    def executions(self) -> str:
+        return f"{self.prefix}executions/"
+
+    @property
+    def kills(self) -> str:
+        return f"{self.prefix}kills/"
+
+    @property
+    def workers(self) -> str:
+        return f"{self.prefix}workers/"
+
+    @property
+    def all_active(self) -> str:
+        return f"{self.prefix}active/"
+
+    @property
+    def projection(self) -> str:
+        return f"{self.prefix}projection"
+
+    def job(self, job_id: str) -> str:
+        return f"{self.jobs}{job_id}"
+
+    def tick(self, job_id: str) -> str:
+        return f"{self.ticks}{job_id}"
+
+    def run(self, execution_id: str) -> str:
+        return f"{self.runs}{execution_id}"
+
+    def execution(self, execution_id: str) -> str:
+        return f"{self.executions}{execution_id}"
+
+    def kill(self, execution_id: str) -> str:
+        return f"{self.kills}{execution_id}"
+
+    def worker(self, worker_id: str) -> str:
+        return f"{self.workers}{worker_id}"
+
+    def active_of(self, job_id: str) -> str:
+        return f"{self.all_active}{job_id}/"
+
+    def active(self, job_id: str, execution_id: str) -> str:
+        return f"{self.active_of(job_id)}{execution_id}"

@@ -1,0 +1,183 @@
+"""The settings of the services, read from the environment in one place.
+
+Each service has one frozen Struct; a field `etcd_prefix` is the variable `DCRON_ETCD_PREFIX`. A field that
+holds a secret can also come from a file: `DCRON_TOKEN_FILE`. `load` reports everything that is wrong at
+once, unknown `DCRON_*` variables included.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from dcron_core.durations import parse_duration
+from dcron_core.errors import SettingsError
+from dcron_schemas.types import Duration
+
+VARIABLE_PREFIX = "DCRON_"
+SECRETS = ("token",)
+
+Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
+Count = Annotated[int, Meta(ge=1)]
+Secret = Annotated[str, Meta(min_length=16)]
+
+
+class CommonSettings(Struct, frozen=True, kw_only=True):
+    """What every service has."""
+
+    token: Secret  # the bearer token that all requests but the probes need
+    host: str = "127.0.0.1"  # address to listen on
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    shutdown_timeout: Duration = "20s"  # for each phase of an orderly stop
+
+
+class EtcdSettings(Struct, frozen=True, kw_only=True):
+    """How to reach etcd."""
+
+    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
+    etcd_prefix: Annotated[str, Meta(pattern=r"^/.*/$|^/$")] = "/cron/"  # begins and ends with a slash
+
+
+class KafkaSettings(Struct, frozen=True, kw_only=True):
+    """How to reach Kafka, and what the topics are like."""
+
+    kafka: str = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
+    topic_prefix: str = "cron."  # of the names of all topics
+    topic_replication: Count = 1  # of topics that dcron creates
+    execution_partitions: Count = 6  # of cron.executions, when dcron creates it
+    execution_retention: Duration = "7d"  # how long Kafka keeps what MongoDB has stored
+
+    @property
+    def job_events_topic(self) -> str:
+        return f"{self.topic_prefix}job-events"
+
+    @property
+    def executions_topic(self) -> str:
+        return f"{self.topic_prefix}executions"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.topic_prefix}dead-letter"
+
+
+class MasterSettings(CommonSettings, EtcdSettings, KafkaSettings, frozen=True, kw_only=True):
+    """The master's."""
+
+    master_port: Port = 8700
+    log_ingester_url: str = "http://127.0.0.1:8701"  # where a browser or the command line finds executions
+    command_timeout: Duration = "10s"  # a command whose outcome is not known by then is answered as unknown
+    orphan_grace: Duration = "5s"  # from the end of a worker's registration to the sweep of its entries
+
+
+class WorkerSettings(CommonSettings, EtcdSettings, KafkaSettings, frozen=True, kw_only=True):
+    """The worker's."""
+
+    worker_port: Port = 8702  # probes and metrics only
+    worker_data: str = ".dcron/worker"  # spool and identity; to be kept over restarts, one worker each
+    slots: Count = 64  # most runs at a time
+    labels: str = ""  # key=value, several with commas
+    lease_ttl: Duration = "10s"  # a worker that cannot renew for this long is dead to the others
+    claim_ahead: Duration = "500ms"  # how long before its instant a tick may be claimed
+    claim_stagger: Duration = "150ms"  # how long the next worker in line waits for the one before
+
+
+class LogIngesterSettings(CommonSettings, KafkaSettings, frozen=True, kw_only=True):
+    """The log-ingester's."""
+
+    log_ingester_port: Port = 8701
+    mongodb: str = "mongodb://127.0.0.1:27017"  # a MongoDB connection string
+    mongodb_database: str = "cron"
+    consumer_group: str = "dcron-log-ingester"
+    batch_size: Count = 2000  # records
+    batch_age: Duration = "50ms"  # how long the first record of a batch waits for the others
+    retention: Duration = "30d"  # of executions and output
+    allowed_origins: str = ""  # origins of the page, such as http://127.0.0.1:8700; several with commas
+
+
+ALL_SETTINGS: tuple[type[CommonSettings], ...] = (MasterSettings, WorkerSettings, LogIngesterSettings)
+# Read by the command line and the local stack, not by a service.
+CLIENT_VARIABLES = frozenset({"DCRON_URL", "DCRON_DATA", "DCRON_TOKEN", "DCRON_TOKEN_FILE"})
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def variables_of(kind: type[Struct]) -> dict[str, str]:
+    """Return variable name → field name for one service's settings, the `_FILE` forms included."""
+    names = {VARIABLE_PREFIX + name.upper(): name for name in kind.__struct_fields__}
+    return names | {f"{VARIABLE_PREFIX}{name.upper()}_FILE": name for name in SECRETS}
+
+
+def known_variables() -> frozenset[str]:
+    """Return every variable that any part of dcron reads."""
+    return frozenset().union(*(variables_of(kind) for kind in ALL_SETTINGS)) | CLIENT_VARIABLES
+
+
+def load(kind: type[S], environ: Mapping[str, str]) -> S:
+    """Return the settings of one service from `environ`; raise SettingsError with all that is wrong."""
+    problems = _unknown_variables(environ)
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(kind):
+        variable = VARIABLE_PREFIX + field.name.upper()
+        text = _text_of(variable, field.name, environ, problems)
+        if text is None:
+            if field.required:
+                hint = f" (or {variable}_FILE)" if field.name in SECRETS else ""
+                problems.append(f"{variable}{hint} is not set; it has no default")
+            continue
+        value = _converted(variable, text, field.type, field.name, problems)
+        if value is not None:
+            values[field.name] = value
+    if problems:
+        raise SettingsError(problems)
+    return msgspec.convert(values, kind)
+
+
+def _text_of(variable: str, name: str, environ: Mapping[str, str], problems: list[str]) -> str | None:
+    if variable in environ:
+        return environ[variable]
+    file = environ.get(f"{variable}_FILE") if name in SECRETS else None
+    if file is None:
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{variable}_FILE={file!r} cannot be read: {error}")
+        return None
+
+
+def _converted(variable: str, text: str, kind: object, name: str, problems: list[str]) -> object | None:
+    shown = "(secret)" if name in SECRETS else repr(text)
+    try:
+        value: object = msgspec.convert(text, kind, strict=False)
+        if kind is Duration:
+            parse_duration(text)
+    except (msgspec.ValidationError, ValueError) as error:
+        problems.append(f"{variable}={shown}: {error}")
+        return None
+    return value
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    known = known_variables()
+    problems = []
+    for variable in sorted(environ):
+        if variable.startswith(VARIABLE_PREFIX) and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"{variable} is not a setting of dcron{hint}")
+    return problems
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Return `a=1,b=2` as a dict; raise SettingsError for anything else."""
+    labels = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError([f"DCRON_LABELS={text!r}: {part!r} is not key=value"])
+        labels[key.strip()] = value.strip()
+    return labels
