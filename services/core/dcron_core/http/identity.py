@@ -49,7 +49,8 @@ class IdentityMiddleware:
         self._origins = frozenset(origin.rstrip("/") for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in (ScopeType.HTTP, ScopeType.WEBSOCKET):
+        kind: str = scope["type"]
+        if kind == "lifespan":
             await self._app(scope, receive, send)
             return
         problem = self._refusal(scope)
