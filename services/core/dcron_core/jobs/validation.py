@@ -1,0 +1,270 @@
+"""A definition as people send it becomes a checked JobSpec, or a report of everything that is wrong.
+
+Three steps: the shape (unknown fields, types), what this release can do, and what the values mean. A field
+whose effect this release does not have is refused here, so that it is never silently ignored.
+"""
+
+import difflib
+import zoneinfo
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from dcron_core.durations import parse_duration
+from dcron_core.errors import InvalidJobError
+from dcron_core.schedule.cron import cron_timetable
+from dcron_core.schedule.expression import parse_expression
+from dcron_schemas.api import FieldProblem
+from dcron_schemas.job import JobSpec
+
+MAX_JOB_BYTES = 64 * 1024
+SHORTEST_INTERVAL = timedelta(seconds=1)
+_FIRES_FROM = datetime(2024, 1, 1, tzinfo=UTC)  # "never fires" must not depend on today
+
+# Fields of the design whose effect comes in a later release → what is possible today.
+NOT_YET: dict[str, str] = {
+    "run.http": "use run.shell or run.argv",
+    "run_as": "leave it out: jobs run as the worker's user",
+    "schedule.at": "use schedule.cron or schedule.every",
+    "dst": "leave it out: a fixed-time job runs once on either night",
+    "start": "leave it out",
+    "end": "leave it out",
+    "jitter": "leave it out",
+    "exclude": "leave it out",
+    "misfire": "leave it out: a tick later than a minute is recorded as missed",
+    "retry": "leave it out",
+    "placement": "leave it out: any worker may run the job",
+    "after": "leave it out",
+    "limits": "leave it out",
+    "retention": "leave it out: the log-ingester's setting holds",
+    "notify": "leave it out",
+}
+_NOT_YET_VALUES: dict[str, dict[str, str]] = {
+    "overlap": {"queue": "use skip or allow", "replace": "use skip or allow"},
+}
+
+
+def parse_job(body: bytes) -> JobSpec:
+    """Return the checked definition in a JSON `body`; raise InvalidJobError with all that is wrong."""
+    if len(body) > MAX_JOB_BYTES:
+        raise InvalidJobError([_too_large(len(body))])
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidJobError(
+            [FieldProblem(field="", message=f"not JSON: {error}", value=_shown(body[:80]))]
+        ) from error
+    return convert_job(document)
+
+
+def convert_job(document: Any) -> JobSpec:
+    """Return the checked definition in `document`, decoded JSON or YAML; raise InvalidJobError."""
+    if not isinstance(document, dict):
+        raise InvalidJobError(
+            [FieldProblem(field="", message="not an object with fields such as name and run", value=_shown(document))]
+        )
+    problems = _unknown_fields(document, JobSpec, "")
+    if problems:
+        raise InvalidJobError(problems)
+    try:
+        spec = msgspec.convert(document, JobSpec)
+    except msgspec.ValidationError as error:
+        raise InvalidJobError([_shape_problem(str(error), document)]) from error
+    problems = [*_not_yet(spec), *_meaning(spec)]
+    size = len(msgspec.json.encode(spec))
+    if size > MAX_JOB_BYTES:
+        problems.append(_too_large(size))
+    if problems:
+        raise InvalidJobError(problems)
+    return spec
+
+
+def _too_large(size: int) -> FieldProblem:
+    return FieldProblem(
+        field="", message=f"{size} bytes; a job is at most {MAX_JOB_BYTES}", remedy="put the script into a file"
+    )
+
+
+def _unknown_fields(document: dict[str, Any], kind: type[msgspec.Struct], path: str) -> list[FieldProblem]:
+    """Find fields that no Struct on the way down has, with the nearest known name."""
+    known = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    problems = []
+    for name, value in document.items():
+        here = f"{path}{name}"
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+            problems.append(FieldProblem(field=here, message="unknown field", value=_shown(value), remedy=remedy))
+            continue
+        for inner in _structs_in(known[name]):
+            items = value if isinstance(value, list) else [value]
+            for item in items:
+                if isinstance(item, dict):
+                    problems += _unknown_fields(item, inner, f"{here}.")
+    return problems
+
+
+def _structs_in(annotation: Any) -> list[type[msgspec.Struct]]:
+    if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
+        return [annotation]
+    found: list[type[msgspec.Struct]] = []
+    for argument in getattr(annotation, "__args__", ()):
+        found += _structs_in(argument)
+    return found
+
+
+def _shape_problem(message: str, document: dict[str, Any]) -> FieldProblem:
+    """Turn msgspec's `… - at `$.run.shell`` into a problem that names the field and shows its value."""
+    text, _, place = message.partition(" - at ")
+    path = place.strip("`").removeprefix("$").lstrip(".")
+    if "missing required field" in text:
+        missing = text.split("`")[1]
+        path = f"{path}.{missing}" if path else missing
+        return FieldProblem(field=path, message="is required")
+    value: Any = document
+    for step in path.replace("[", ".[").split("."):
+        if isinstance(value, list) and step.startswith("[") and step[1:-1].isdigit():
+            value = value[int(step[1:-1])]
+        elif isinstance(value, dict):
+            value = value.get(step)
+    remedy = "digits and units, such as 90s, 5m or 1h30m" if "(ms|s|m|h|d)" in text else ""
+    if "[A-Za-z0-9._-]" in text:
+        remedy = "1 to 128 letters, digits, dots, dashes and underscores; the first and last a letter or digit"
+    return FieldProblem(field=path, message=text, value=_shown(value), remedy=remedy)
+
+
+def _not_yet(spec: JobSpec) -> list[FieldProblem]:
+    default = JobSpec(name=spec.name, run=spec.run)
+    problems = []
+    for path, remedy in NOT_YET.items():
+        value: Any = spec
+        usual: Any = default
+        for step in path.split("."):
+            value, usual = getattr(value, step, None), getattr(usual, step, None)
+        if value is not None and (value != usual or path == "run.http"):
+            problems.append(_later(path, value, remedy))
+    for name, values in _NOT_YET_VALUES.items():
+        value = getattr(spec, name)
+        if value in values:
+            problems.append(_later(name, value, values[value]))
+    return problems
+
+
+def _later(path: str, value: Any, remedy: str) -> FieldProblem:
+    return FieldProblem(
+        field=path, message="has no effect in this release yet, so it is refused", value=_shown(value), remedy=remedy
+    )
+
+
+def _meaning(spec: JobSpec) -> list[FieldProblem]:
+    return [*_run_problems(spec), *_zone_problems(spec), *_schedule_problems(spec), *_environment_problems(spec)]
+
+
+def _run_problems(spec: JobSpec) -> list[FieldProblem]:
+    given = [name for name in ("shell", "argv", "http") if getattr(spec.run, name) is not None]
+    if len(given) != 1:
+        message = f"exactly one of shell, argv and http, not {' and '.join(given) or 'none'}"
+        return [FieldProblem(field="run", message=message)]
+    if spec.run.shell is not None and not spec.run.shell.strip():
+        return [FieldProblem(field="run.shell", message="is empty", remedy="write a script")]
+    if spec.run.argv is not None and (not spec.run.argv or not spec.run.argv[0]):
+        return [FieldProblem(field="run.argv", message="is empty", remedy='write a program, such as ["/bin/date"]')]
+    texts = {"run.shell": spec.run.shell or "", **{f"run.argv[{i}]": a for i, a in enumerate(spec.run.argv or ())}}
+    return [_nul(field) for field, text in texts.items() if "\0" in text]
+
+
+def _zone_problems(spec: JobSpec) -> list[FieldProblem]:
+    if spec.timezone in zoneinfo.available_timezones():
+        return []
+    near = difflib.get_close_matches(spec.timezone, zoneinfo.available_timezones(), n=1)
+    return [
+        FieldProblem(
+            field="timezone",
+            message="no such time zone",
+            value=_shown(spec.timezone),
+            remedy=f"did you mean {near[0]}?" if near else "an IANA name such as Europe/Berlin, or UTC",
+        )
+    ]
+
+
+def _schedule_problems(spec: JobSpec) -> list[FieldProblem]:
+    if spec.schedule is None:
+        return []
+    given = [name for name in ("cron", "every", "at") if getattr(spec.schedule, name) is not None]
+    if len(given) != 1:
+        message = f"exactly one of cron, every and at, not {' and '.join(given) or 'none'}"
+        return [FieldProblem(field="schedule", message=message, remedy="leave schedule out to run only on request")]
+    if spec.schedule.every is not None:
+        return _duration_problems("schedule.every", spec.schedule.every, SHORTEST_INTERVAL)
+    if spec.schedule.cron is not None:
+        return _cron_problems(spec.schedule.cron)
+    return []
+
+
+def _cron_problems(text: str) -> list[FieldProblem]:
+    try:
+        parse_expression(text)
+        first = cron_timetable(text, "UTC").next_after(_FIRES_FROM)
+    except ValueError as error:
+        return [FieldProblem(field="schedule.cron", message=str(error), value=_shown(text))]
+    if first is None:
+        return [
+            FieldProblem(
+                field="schedule.cron",
+                message="never fires: no date matches",
+                value=_shown(text),
+                remedy="check day of month against month",
+            )
+        ]
+    return []
+
+
+def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
+    problems = []
+    for name, value in spec.env.items():
+        if not name or "=" in name or "\0" in name:
+            problems.append(
+                FieldProblem(field="env", message="not a variable's name", value=_shown(name), remedy="no = and no NUL")
+            )
+        elif name.startswith("DCRON_"):
+            problems.append(
+                FieldProblem(
+                    field=f"env.{name}", message="DCRON_* is set by dcron itself", remedy="choose another name"
+                )
+            )
+        if "\0" in value:
+            problems.append(_nul(f"env.{name}"))
+    if spec.working_directory is not None and not spec.working_directory.startswith("/"):
+        problems.append(
+            FieldProblem(
+                field="working_directory",
+                message="is not absolute",
+                value=_shown(spec.working_directory),
+                remedy="begin with /",
+            )
+        )
+    if spec.timeout is not None:
+        problems += _duration_problems("timeout", spec.timeout, timedelta(milliseconds=1))
+    return problems + _duration_problems("kill_grace", spec.kill_grace, timedelta())
+
+
+def _duration_problems(field: str, text: str, least: timedelta) -> list[FieldProblem]:
+    try:
+        duration = parse_duration(text)
+    except ValueError as error:
+        return [FieldProblem(field=field, message=str(error), value=_shown(text))]
+    if duration < least:
+        return [FieldProblem(field=field, message=f"is shorter than {least.total_seconds():g} s", value=_shown(text))]
+    if duration > timedelta(days=3650):
+        return [FieldProblem(field=field, message="is longer than ten years", value=_shown(text))]
+    return []
+
+
+def _nul(field: str) -> FieldProblem:
+    return FieldProblem(field=field, message="holds a NUL character, which no program can be given")
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
