@@ -100,7 +100,7 @@ class LogIngesterSettings(CommonSettings, KafkaSettings, frozen=True, kw_only=Tr
 
 ALL_SETTINGS: tuple[type[CommonSettings], ...] = (MasterSettings, WorkerSettings, LogIngesterSettings)
 # Read by the command line and the local stack, not by a service.
-CLIENT_VARIABLES = frozenset({"DCRON_URL", "DCRON_DATA", "DCRON_TOKEN", "DCRON_TOKEN_FILE"})
+CLIENT_VARIABLES = frozenset({"DCRON_URL", "DCRON_DATA", "DCRON_TOKEN", "DCRON_TOKEN_FILE", "DCRON_TOOLS"})
 
 S = TypeVar("S", bound=CommonSettings)
 
