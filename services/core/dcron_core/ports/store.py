@@ -4,7 +4,7 @@ Revisions are positive and grow with every write of any key. All methods raise S
 when the store does not answer within its timeout; a write that raises it may have happened or not.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -113,21 +113,26 @@ class KeyValueStore(Protocol):
         ...
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
-        """Do one transaction, atomically."""
+        """Do one transaction, atomically.
+
+        Raises ValueError if it is not one that a store takes, and LeaseLostError if a Put names a lease that is gone.
+        """
         ...
 
     async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
         """Do independent transactions in as few calls as can be: each has its own outcome.
 
-        No two of them may write the same key (ValueError). Results come in the same order. When this raises
-        StoreUnavailableError, some of them may have happened.
+        No two of them may write the same key (ValueError). They happen in some order, and each sees what those
+        before it wrote. Results come in the order of the arguments. When this raises StoreUnavailableError or
+        LeaseLostError, some of them may have happened.
         """
         ...
 
-    def watch(self, prefix: str, from_revision: int) -> AsyncIterator[Changes]:
+    def watch(self, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
         """Yield every change of the prefix from `from_revision` on, without gap or double, for ever.
 
         Reconnects by itself. Raises CompactedError if `from_revision`, or the point to resume from, is gone.
+        `aclose` ends it.
         """
         ...
 
