@@ -1,0 +1,23 @@
+"""The worker's own errors.
+
+::
+
+    DcronError
+    ├── SpoolError               the spool cannot be opened, written or synced; names file and cause
+    │   └── SpoolInUseError      another process has the directory
+    └── ProcessStartError        a run's process could not be started; says why
+"""
+
+from dcron_core.errors import DcronError
+
+
+class SpoolError(DcronError):
+    """The spool's disk does not do what it should. What `append` raised it for was not written."""
+
+
+class SpoolInUseError(SpoolError):
+    """Another process has the spool's directory."""
+
+
+class ProcessStartError(DcronError):
+    """The process could not be started; nothing of it runs."""
