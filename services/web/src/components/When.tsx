@@ -1,0 +1,43 @@
+import { formatElapsed, formatDuration } from "../time/duration";
+import { formatAbsolute, formatCountdown, formatRelative } from "../time/instant";
+import { useNow } from "../time/useNow";
+
+/** How long ago, or in how long; the instant itself on hover. */
+export function Ago({ at }: { at: string }) {
+  const now = useNow();
+  return (
+    <time dateTime={at} title={formatAbsolute(at)}>
+      {formatRelative(at, now)}
+    </time>
+  );
+}
+
+/** Counts down to an instant; shows it in the job's zone on hover. */
+export function Countdown({ to, zone }: { to: string; zone: string }) {
+  const now = useNow();
+  return (
+    <time dateTime={to} title={formatAbsolute(to, zone)}>
+      {formatCountdown(to, now)}
+    </time>
+  );
+}
+
+/** The instant in full; how long ago on hover. */
+export function At({ at, zone }: { at: string; zone?: string }) {
+  const now = useNow();
+  return (
+    <time dateTime={at} title={formatRelative(at, now)}>
+      {formatAbsolute(at, zone)}
+    </time>
+  );
+}
+
+/** How long a run took, or has been going on. */
+export function RunTime({ from, to }: { from: string | null; to: string | null }) {
+  if (!from) return <>–</>;
+  return to ? <>{formatDuration(Date.parse(to) - Date.parse(from))}</> : <Running since={from} />;
+}
+
+function Running({ since }: { since: string }) {
+  return <>{formatElapsed(useNow() - Date.parse(since))}</>;
+}

@@ -1,0 +1,58 @@
+import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from "react";
+
+const NEAR_PX = 8; // so near the end counts as at the end
+
+interface Following {
+  following: boolean; // whether the view keeps to the end
+  setFollowing(on: boolean): void;
+  scrollTop: number;
+  height: number; // of what is in view
+  onScroll(): void;
+}
+
+/**
+ * Keep a scrolled box at its end while output comes, until the user scrolls up; at the end again it goes on.
+ *
+ * `revision` grows when the content does. `droppedPx` is the height of what was taken away at the top over
+ * all time, so that what the user reads stays where it is.
+ */
+export function useFollowing(box: RefObject<HTMLElement | null>, revision: number, droppedPx: number): Following {
+  const [following, setFollowingState] = useState(true);
+  const [view, setView] = useState({ scrollTop: 0, height: 0 });
+  const lastTop = useRef(0);
+  const lastDropped = useRef(droppedPx);
+
+  const measure = useCallback(() => {
+    const element = box.current;
+    if (!element) return;
+    lastTop.current = element.scrollTop;
+    const seen = { scrollTop: element.scrollTop, height: element.clientHeight };
+    setView((known) => (known.scrollTop === seen.scrollTop && known.height === seen.height ? known : seen));
+  }, [box]);
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    if (following) element.scrollTop = element.scrollHeight;
+    else if (droppedPx > lastDropped.current) element.scrollTop -= droppedPx - lastDropped.current;
+    lastDropped.current = droppedPx;
+    measure();
+  }, [box, following, revision, droppedPx, measure]);
+
+  useLayoutEffect(() => {
+    if (!box.current) return;
+    const observer = new ResizeObserver(measure);
+    observer.observe(box.current);
+    return () => observer.disconnect();
+  }, [box, measure]);
+
+  const onScroll = (): void => {
+    const element = box.current;
+    if (!element) return;
+    const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - NEAR_PX;
+    if (atEnd) setFollowingState(true);
+    else if (element.scrollTop < lastTop.current) setFollowingState(false); // up: by the user's hand
+    measure();
+  };
+  return { following, setFollowing: setFollowingState, ...view, onScroll };
+}

@@ -1,0 +1,12 @@
+import { Link } from "wouter";
+
+export function NotFoundPage() {
+  return (
+    <section className="panel empty">
+      <h1>There is no such page</h1>
+      <p>
+        <Link href="/">All jobs</Link>
+      </p>
+    </section>
+  );
+}
