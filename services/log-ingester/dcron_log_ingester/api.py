@@ -1,0 +1,187 @@
+"""The HTTP routes: runs, their output, and the ticks that did not run. Read only."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import ValidationException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
+from litestar.response import Stream
+from msgspec.structs import replace
+
+from dcron_core.http.problems import ProblemError, problem_of, problem_response
+from dcron_log_ingester.cursors import Cursor, cursor_after, parse_cursor
+from dcron_log_ingester.store import ExecutionFilter, Store
+from dcron_log_ingester.views import execution_view
+from dcron_schemas.api import (
+    ExecutionList,
+    ExecutionView,
+    FieldProblem,
+    OutputPage,
+    OutputPiece,
+    SkippedTickList,
+    Status,
+)
+
+MOST_RUNS = 500
+MOST_CHUNKS = 1000
+MOST_JOBS = 200
+TAG = "executions"
+TEXT = "text/plain; charset=utf-8"
+
+Limit = Annotated[int, Parameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
+FromSeq = Annotated[int, Parameter(ge=0, lt=10**10, description="the first chunk wanted")]
+JobIds = Annotated[list[str], Parameter(query="job_id", min_items=1, max_items=MOST_JOBS, description="repeatable")]
+
+
+def routes(store: Store) -> Sequence[HTTPRouteHandler]:
+    """Return the route handlers over `store`."""
+
+    @get("/api/v1/executions", tags=[TAG])
+    async def list_executions(
+        request: Request[Any, Any, Any],
+        job_id: str | None = None,
+        job_name: str | None = None,
+        namespace: str | None = None,
+        status: Status | None = None,
+        worker_id: str | None = None,
+        limit: Limit = 50,
+        cursor: str | None = None,
+    ) -> ExecutionList:
+        """List runs, newest due first; `cursor` is the `next_cursor` of the page before."""
+        known = {"job_id", "job_name", "namespace", "status", "worker_id", "limit", "cursor"}
+        _refuse_unknown_parameters(request, known)
+        wanted = ExecutionFilter(
+            job_id=job_id, job_name=job_name, namespace=namespace, status=status, worker_id=worker_id
+        )
+        views = await store.executions(wanted, _cursor(cursor), limit + 1)
+        page = tuple(views[:limit])
+        return ExecutionList(executions=page, next_cursor=cursor_after(page[-1]) if len(views) > limit else None)
+
+    @get("/api/v1/executions/latest", tags=[TAG])
+    async def latest_executions(request: Request[Any, Any, Any], job_ids: JobIds) -> ExecutionList:
+        """Return the last run of each job that is named and has one."""
+        _refuse_unknown_parameters(request, {"job_id"})
+        return ExecutionList(executions=tuple(await store.latest(job_ids)))
+
+    @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
+    async def get_execution(execution_id: str) -> ExecutionView:
+        """Return one run."""
+        return await _existing(store, execution_id)
+
+    @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG])
+    async def get_output(
+        request: Request[Any, Any, Any],
+        execution_id: str,
+        from_seq: FromSeq = 0,
+        limit: Annotated[int, Parameter(ge=1, le=MOST_CHUNKS)] = 200,
+        format_: Annotated[str, Parameter(query="format", pattern="^(json|text)$")] = "",
+    ) -> Response[OutputPage] | Stream:
+        """Return a page of chunks; with `format=text` or `Accept: text/plain` all that is stored, as text."""
+        _refuse_unknown_parameters(request, {"from_seq", "limit", "format"})
+        execution = await _existing(store, execution_id)
+        if (format_ or _accepted_format(request)) == "text":
+            return Stream(_text(store, execution, from_seq), media_type=TEXT)
+        chunks = await store.output(execution_id, from_seq, limit)
+        page = OutputPage(
+            execution_id=execution_id,
+            chunks=tuple(chunks),
+            next_seq=_next_seq(execution, chunks, from_seq, limit),
+        )
+        return Response(page)
+
+    @get("/api/v1/ticks/skipped", tags=["ticks"])
+    async def skipped_ticks(request: Request[Any, Any, Any], job_id: str, limit: Limit = 50) -> SkippedTickList:
+        """List the ticks of a job that did not run, newest first."""
+        _refuse_unknown_parameters(request, {"job_id", "limit"})
+        return SkippedTickList(ticks=tuple(await store.skipped_ticks(job_id, limit)))
+
+    return [list_executions, latest_executions, get_execution, get_output, skipped_ticks]
+
+
+def refused_parameters(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    """Answer a request whose parameters do not fit; names each, its value and what would be right."""
+    problem = problem_of(error)
+    errors = tuple(
+        replace(
+            each,
+            value=", ".join(request.query_params.getall(each.field, []))[:80],
+            remedy=f"see {each.field} of {request.url.path} in /api/openapi.json",
+        )
+        for each in problem.errors
+    )
+    return problem_response(replace(problem, errors=errors))
+
+
+async def _existing(store: Store, execution_id: str) -> ExecutionView:
+    document = await store.execution(execution_id)
+    if document is None:
+        raise ProblemError(
+            404,
+            "no such execution",
+            f"execution_id {execution_id[:200]!r} is not stored; it has not started yet, or is past its retention",
+            errors=(FieldProblem(field="execution_id", value=execution_id[:200], message="not stored"),),
+        )
+    return execution_view(document)
+
+
+async def _text(store: Store, execution: ExecutionView, from_seq: int) -> AsyncIterator[str]:
+    following: int | None = from_seq
+    while following is not None:
+        start = following
+        chunks = await store.output(execution.execution_id, start, MOST_CHUNKS)
+        for chunk in chunks:
+            yield chunk.text
+        following = _next_seq(execution, chunks, start, MOST_CHUNKS)
+
+
+def _next_seq(execution: ExecutionView, chunks: Sequence[OutputPiece], from_seq: int, limit: int) -> int | None:
+    """Return where the next page begins; None: this one was the last for now."""
+    end = from_seq + limit
+    reached_end = bool(chunks) and chunks[-1].seq == end - 1
+    return end if reached_end or end < (execution.output_chunks or 0) else None
+
+
+def _accepted_format(request: Request[Any, Any, Any]) -> str:
+    return "text" if request.accept.best_match(["application/json", "text/plain"]) == "text/plain" else "json"
+
+
+def _cursor(text: str | None) -> Cursor | None:
+    if text is None:
+        return None
+    try:
+        return parse_cursor(text)
+    except ValueError as error:
+        raise ProblemError(
+            400,
+            "the request is not valid",
+            f"cursor {text[:80]!r} is {error}",
+            errors=(
+                FieldProblem(
+                    field="cursor",
+                    value=text[:80],
+                    message="not a cursor",
+                    remedy="give back next_cursor of the page before, or none for the first page",
+                ),
+            ),
+        ) from None
+
+
+def _refuse_unknown_parameters(request: Request[Any, Any, Any], known: set[str]) -> None:
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise ProblemError(
+            400,
+            "the request is not valid",
+            f"there is no parameter {unknown[0][:80]!r}",
+            errors=tuple(
+                FieldProblem(
+                    field=name[:80],
+                    value=str(request.query_params[name])[:80],
+                    message="no such parameter",
+                    remedy="one of " + ", ".join(sorted(known)),
+                )
+                for name in unknown
+            ),
+        )

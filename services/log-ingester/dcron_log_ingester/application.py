@@ -1,0 +1,47 @@
+"""The log-ingester's HTTP face as one ASGI application: routes, live view, probes; closed without the token (G11)."""
+
+from litestar import Litestar
+from litestar.exceptions import ValidationException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp
+
+from dcron_core.clock import Clock
+from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.probes import Readiness, probes
+from dcron_core.http.problems import EXCEPTION_HANDLERS
+from dcron_core.settings import LogIngesterSettings
+from dcron_log_ingester.api import refused_parameters, routes
+from dcron_log_ingester.cors import CorsMiddleware
+from dcron_log_ingester.hub import Hub
+from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.store import Store
+from dcron_log_ingester.websocket import live_route
+
+
+def application(
+    settings: LogIngesterSettings, store: Store, hub: Hub, clock: Clock, readiness: Readiness, metrics: Metrics
+) -> ASGIApp:
+    """Return the application; whatever it does not name as open needs the token."""
+    app = Litestar(
+        route_handlers=[
+            *routes(store),
+            live_route(hub, store, clock, metrics),
+            probes(readiness, metrics.registry),
+        ],
+        exception_handlers={**EXCEPTION_HANDLERS, ValidationException: refused_parameters},
+        openapi_config=OpenAPIConfig(
+            title="dcron log-ingester",
+            version="v1",
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
+        logging_config=None,
+    )
+    origins = allowed_origins(settings.allowed_origins)
+    return CorsMiddleware(IdentityMiddleware(app, settings.token, origins), origins)
+
+
+def allowed_origins(text: str) -> tuple[str, ...]:
+    """Return the origins that `text` lists, separated by commas."""
+    return tuple(origin.strip().rstrip("/") for origin in text.split(",") if origin.strip())

@@ -1,0 +1,24 @@
+"""The log-ingester's errors, under the root of `dcron_core.errors`.
+
+::
+
+    DcronError
+    ├── UnavailableError
+    │   └── MongoUnavailableError   MongoDB does not answer, or did not acknowledge
+    ├── NotStorableError            MongoDB will never take this document
+    └── UnknownExecutionError       no record of that run has come
+"""
+
+from dcron_core.errors import DcronError, UnavailableError
+
+
+class MongoUnavailableError(UnavailableError):
+    """MongoDB does not answer, or did not acknowledge a write; the write may have happened or not."""
+
+
+class NotStorableError(DcronError):
+    """A document that MongoDB refuses however often it is tried."""
+
+
+class UnknownExecutionError(DcronError):
+    """No run with that id is known."""

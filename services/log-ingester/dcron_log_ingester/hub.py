@@ -1,0 +1,121 @@
+"""Hands new records to the viewers of their runs, straight from the log.
+
+One reader follows all partitions from their ends, whoever in the consumer group stores them; each record is
+decoded once. What came recently is kept, bounded in bytes and age, so that a record tailed just before a
+viewer came but not stored yet is not missed. Whatever the hub misses, such as while Kafka restarts, viewers
+get from the store.
+"""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from msgspec import Struct
+
+from dcron_core.clock import Clock
+from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
+from dcron_core.http.probes import Readiness
+from dcron_core.ports.log import Log, Record
+from dcron_core.telemetry import get_logger
+from dcron_log_ingester.subscriptions import Subscription
+from dcron_schemas.codec import UndecodableError, decode_record
+from dcron_schemas.records import ExecutionRecord, OutputChunk, TickSkipped
+
+LIVE = "live"  # readiness: the topic is being followed
+RECENT_BYTES = 32 << 20
+RECENT_AGE_S = 60.0
+QUEUE_BYTES = 8 << 20  # for each viewer
+POLL_S = 1.0
+REOPEN_S = 0.5
+
+log = get_logger()
+
+
+class Recent(Struct, frozen=True):
+    """A record that came not long ago."""
+
+    execution_id: str
+    record: ExecutionRecord
+    size: int  # bytes
+    at_s: float  # monotonic
+
+
+class Hub:
+    """The new records of all runs."""
+
+    def __init__(self, clock: Clock, *, recent_bytes: int = RECENT_BYTES, queue_bytes: int = QUEUE_BYTES) -> None:
+        self._clock = clock
+        self._recent_bytes = recent_bytes
+        self._queue_bytes = queue_bytes
+        self._bytes = 0
+        self._recent: deque[Recent] = deque()  # of all runs, oldest first
+        self._recent_of: defaultdict[str, deque[Recent]] = defaultdict(deque)
+        self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
+
+    async def run(self, source: Log, topic: str, readiness: Readiness) -> None:
+        """Follow the topic for ever; after a failure, again from its end."""
+        while True:
+            try:
+                async with source.reader(topic) as reader:
+                    readiness.met(LIVE)
+                    while True:
+                        self.publish(await reader.poll(POLL_S))
+            except (LogUnavailableError, OffsetOutOfRangeError) as error:
+                readiness.lost(LIVE, str(error))
+                log.warning("the live view starts again", action="hub.reopen", error=str(error))
+                await asyncio.sleep(REOPEN_S)
+
+    def publish(self, records: Iterable[Record]) -> None:
+        """Hand the records to who waits for them, and keep them for a while."""
+        for raw in records:
+            try:
+                record = decode_record(raw.value)
+            except UndecodableError:
+                continue  # the ingest loop puts it in the dead-letter topic
+            if isinstance(record, TickSkipped):
+                continue
+            execution_id = _execution_id(record)
+            self._keep(Recent(execution_id, record, len(raw.value), self._clock.monotonic()))
+            for subscription in self._subscriptions.get(execution_id, ()):
+                subscription.put(record, len(raw.value))
+        self._forget()
+
+    @contextmanager
+    def subscribe(self, execution_id: str) -> Iterator[Subscription]:
+        """Open a subscription; what came recently is in it already."""
+        subscription = Subscription(self._queue_bytes)
+        for recent in self._recent_of.get(execution_id, ()):
+            subscription.put(recent.record, recent.size)
+        self._subscriptions[execution_id].add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions[execution_id].discard(subscription)
+            if not self._subscriptions[execution_id]:
+                del self._subscriptions[execution_id]
+
+    @property
+    def recent_bytes(self) -> int:
+        """How much is kept."""
+        return self._bytes
+
+    def _keep(self, recent: Recent) -> None:
+        self._recent.append(recent)
+        self._recent_of[recent.execution_id].append(recent)
+        self._bytes += recent.size
+
+    def _forget(self) -> None:
+        """Drop the oldest while there is too much, or it is too old."""
+        oldest_s = self._clock.monotonic() - RECENT_AGE_S
+        while self._recent and (self._bytes > self._recent_bytes or self._recent[0].at_s < oldest_s):
+            gone = self._recent.popleft()
+            self._bytes -= gone.size
+            of_run = self._recent_of[gone.execution_id]
+            of_run.popleft()
+            if not of_run:
+                del self._recent_of[gone.execution_id]
+
+
+def _execution_id(record: ExecutionRecord) -> str:
+    return record.execution_id if isinstance(record, OutputChunk) else record.execution.execution_id

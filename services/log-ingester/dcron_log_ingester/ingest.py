@@ -1,0 +1,194 @@
+"""Brings the records of the log into the store: read, write, and only then commit (G8).
+
+A record that cannot be decoded or stored goes to the dead-letter topic, and what is behind it flows on. While
+MongoDB does not answer the batch is kept and tried again; while the log does not, reading starts again from
+what was committed. Being cancelled lets the write that is under way end.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from dcron_core.clock import Clock
+from dcron_core.errors import LogUnavailableError
+from dcron_core.http.probes import Readiness
+from dcron_core.lifecycle import retrying
+from dcron_core.ports.log import GroupReader, Log, Producer, Record, Topic
+from dcron_core.telemetry import get_logger
+from dcron_log_ingester.batches import Batch, batch_of
+from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
+from dcron_log_ingester.metrics import Metrics
+from dcron_schemas.codec import UndecodableError, decode_record
+from dcron_schemas.records import ExecutionRecord
+
+MONGODB = "mongodb"  # readiness: the store acknowledges
+KAFKA = "kafka"  # readiness: this member of the group reads
+IDLE_POLL_S = 0.5
+LAG_EVERY_S = 1.0
+
+log = get_logger()
+
+
+class BatchWriter(Protocol):
+    """What the ingest loop asks of the store."""
+
+    async def prepare(self) -> None:
+        """Create the indexes that are not there."""
+        ...
+
+    async def write(self, batch: Batch) -> None:
+        """Store the batch, wholly; return once it is acknowledged."""
+        ...
+
+
+class IngestPlan(Struct, frozen=True, kw_only=True):
+    """From where to where, and in what portions."""
+
+    topics: tuple[Topic, ...]  # to be there before anything is read
+    topic: str
+    dead_letter_topic: str
+    group: str
+    batch_size: int
+    batch_age: timedelta
+    retention: timedelta
+    flush_timeout: timedelta  # for the write under way when the service stops
+
+
+class Ingest:
+    """The loop of one member of the consumer group."""
+
+    def __init__(
+        self, plan: IngestPlan, source: Log, store: BatchWriter, clock: Clock, readiness: Readiness, metrics: Metrics
+    ) -> None:
+        self._plan = plan
+        self._source = source
+        self._store = store
+        self._clock = clock
+        self._readiness = readiness
+        self._metrics = metrics
+        self._lag_at_s = clock.monotonic()
+
+    async def run(self) -> None:
+        """Ingest for ever."""
+        await self._until_stored(self._store.prepare)
+        while True:
+            try:
+                await self._source.ensure_topics(self._plan.topics)
+                async with (
+                    self._source.producer() as producer,
+                    self._source.group_reader(self._plan.topic, self._plan.group) as reader,
+                ):
+                    self._readiness.met(KAFKA)
+                    await self._ingest(reader, producer)
+            except LogUnavailableError as error:
+                self._readiness.lost(KAFKA, str(error))
+                log.warning("the log does not answer", action="ingest.log", error=str(error))
+                await asyncio.sleep(1.0)
+
+    async def _ingest(self, reader: GroupReader, producer: Producer) -> None:
+        while True:
+            records = await self._collect(reader)
+            if records:
+                await self._to_the_end(self._store_and_commit(records, reader, producer))
+            await self._measure_lag(reader)
+
+    async def _collect(self, reader: GroupReader) -> list[Record]:
+        """Return a batch: as many as fit, or as come while the first one may wait."""
+        records = await reader.poll(IDLE_POLL_S, self._plan.batch_size)
+        if not records:
+            return records
+        until_s = self._clock.monotonic() + self._plan.batch_age.total_seconds()
+        while (room := self._plan.batch_size - len(records)) > 0:
+            left_s = until_s - self._clock.monotonic()
+            if left_s <= 0:
+                break
+            records += await reader.poll(left_s, room)
+        return records
+
+    async def _to_the_end(self, work: asyncio.Future[None]) -> None:
+        """Let `work` end in its time although this task is cancelled."""
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work], timeout=self._plan.flush_timeout.total_seconds())
+            work.cancel()
+            raise
+
+    def _store_and_commit(self, records: list[Record], reader: GroupReader, producer: Producer) -> asyncio.Future[None]:
+        async def work() -> None:
+            await self._write_all(records, producer)
+            await reader.commit()
+            self._metrics.batches.inc()
+
+        return asyncio.ensure_future(work())
+
+    async def _write_all(self, records: Sequence[Record], producer: Producer) -> None:
+        """Put every record either into the store or into the dead-letter topic."""
+        decoded: list[tuple[Record, ExecutionRecord]] = []
+        for record in records:
+            try:
+                decoded.append((record, decode_record(record.value)))
+            except UndecodableError as error:
+                await self._put_aside(record, error, producer)
+        for _, message in decoded:
+            self._metrics.records.labels(type(message).__name__).inc()
+        try:
+            await self._write([message for _, message in decoded])
+        except NotStorableError:
+            await self._write_each(decoded, producer)
+
+    async def _write_each(self, decoded: Sequence[tuple[Record, ExecutionRecord]], producer: Producer) -> None:
+        """Find the records that cannot be stored; what was stored already is harmless to repeat."""
+        for record, message in decoded:
+            try:
+                await self._write([message])
+            except NotStorableError as error:
+                await self._put_aside(record, error, producer)
+
+    async def _write(self, messages: Sequence[ExecutionRecord]) -> None:
+        batch = batch_of(messages, self._plan.retention)
+        began_s = self._clock.monotonic()
+        await self._until_stored(lambda: self._store.write(batch))
+        self._metrics.write_seconds.observe(self._clock.monotonic() - began_s)
+        for collection in Batch.__struct_fields__:
+            self._metrics.documents.labels(collection).inc(len(getattr(batch, collection)))
+
+    async def _until_stored(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` until MongoDB acknowledges it; not ready meanwhile."""
+
+        async def attempt() -> None:
+            try:
+                await work()
+            except MongoUnavailableError as error:
+                self._readiness.lost(MONGODB, str(error))
+                raise
+            self._readiness.met(MONGODB)
+
+        await retrying(attempt, on=MongoUnavailableError, what="MongoDB")
+
+    async def _put_aside(self, record: Record, error: Exception, producer: Producer) -> None:
+        log.error(
+            "a record goes to the dead-letter topic",
+            action="ingest.dead_letter",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            error=str(error),
+        )
+        headers = (
+            *record.headers,
+            ("error", str(error).encode()),
+            ("topic", record.topic.encode()),
+            ("partition", str(record.partition).encode()),
+            ("offset", str(record.offset).encode()),
+        )
+        await producer.append(self._plan.dead_letter_topic, record.key, record.value, headers)
+        self._metrics.dead_letters.inc()
+
+    async def _measure_lag(self, reader: GroupReader) -> None:
+        if self._clock.monotonic() - self._lag_at_s >= LAG_EVERY_S:
+            self._lag_at_s = self._clock.monotonic()
+            self._metrics.lag.set(await reader.lag())

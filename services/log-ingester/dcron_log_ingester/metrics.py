@@ -1,0 +1,29 @@
+"""What the log-ingester tells Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.records = Counter("dcron_ingester_records", "Records read from the log.", ["kind"], registry=self.registry)
+        self.batches = Counter("dcron_ingester_batches", "Batches written and committed.", registry=self.registry)
+        self.documents = Counter(
+            "dcron_ingester_documents", "Documents written to MongoDB.", ["collection"], registry=self.registry
+        )
+        self.write_seconds = Histogram(
+            "dcron_ingester_write_seconds",
+            "How long MongoDB took to acknowledge a batch.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+        self.lag = Gauge("dcron_ingester_lag_records", "Records that are not read yet.", registry=self.registry)
+        self.dead_letters = Counter(
+            "dcron_ingester_dead_letters", "Records put aside in the dead-letter topic.", registry=self.registry
+        )
+        self.viewers = Gauge("dcron_ingester_viewers", "Open live views.", registry=self.registry)
+        self.gaps = Counter(
+            "dcron_ingester_view_gaps", "Live views closed because not all could be sent.", registry=self.registry
+        )

@@ -1,0 +1,199 @@
+"""What is stored in MongoDB, and how it is found again. The only place that knows the driver.
+
+Collections (design §4): `executions` (`_id` = execution id), `output` (`_id` = execution id and seq), `ticks`
+(skipped ones). Every write is acknowledged by a majority and journalled, and can be repeated without harm.
+Documents leave by TTL at `expires_at`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from msgspec import Struct
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, ConfigurationError, DocumentTooLarge, InvalidURI, PyMongoError
+
+from dcron_core.errors import SettingsError
+from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
+from dcron_log_ingester.cursors import Cursor
+from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
+from dcron_log_ingester.views import execution_view, skipped_tick, stored_piece
+from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick, Status
+
+DUPLICATE_KEY = 11000
+# BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: the document's own fault.
+REFUSALS = frozenset({2, 9, 14, 121, 10334, 17419, 17420})
+IDS_PER_FIND = 200  # chunks are asked for by id, which every server answers from the _id index
+NEWEST_FIRST = [("due_at", DESCENDING), ("_id", DESCENDING)]
+EXPIRY = IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)
+INDEXES = {
+    "executions": [
+        IndexModel(NEWEST_FIRST, name="newest"),
+        IndexModel([("job_id", ASCENDING), *NEWEST_FIRST], name="newest_of_job"),
+        IndexModel([("status", ASCENDING), *NEWEST_FIRST], name="newest_of_status"),
+        EXPIRY,
+    ],
+    "output": [EXPIRY],
+    "ticks": [IndexModel([("job_id", ASCENDING), ("tick", DESCENDING)], name="newest_of_job"), EXPIRY],
+}
+
+
+class ExecutionFilter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which runs to find; None: any."""
+
+    job_id: str | None = None
+    job_name: str | None = None
+    namespace: str | None = None
+    status: Status | None = None
+    worker_id: str | None = None
+
+    def query(self) -> Document:
+        """Return it as MongoDB's filter."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
+class Store:
+    """The database. All methods raise MongoUnavailableError when it does not answer in time."""
+
+    def __init__(self, client: AsyncIOMotorClient[Document], database: str) -> None:
+        self._db = client.get_database(
+            database,
+            codec_options=CodecOptions(tz_aware=True),
+            write_concern=WriteConcern(w="majority", j=True),
+        )
+
+    async def prepare(self) -> None:
+        """Create the indexes that are not there."""
+        with _translated():
+            for name, indexes in INDEXES.items():
+                await self._db[name].create_indexes(indexes)
+
+    async def write(self, batch: Batch) -> None:
+        """Store the batch, wholly; return once it is acknowledged.
+
+        Raises NotStorableError when some document can never be stored; the others may be stored or not.
+        """
+        with _translated():
+            await self._insert_new(self._db["output"], batch.output)
+            await self._insert_new(self._db["ticks"], batch.ticks)
+            await self._upsert(batch.executions)
+
+    async def execution(self, execution_id: str) -> Document | None:
+        """Return the run's document, or None."""
+        with _translated():
+            return await self._db["executions"].find_one({"_id": execution_id})
+
+    async def executions(self, wanted: ExecutionFilter, after: Cursor | None, limit: int) -> list[ExecutionView]:
+        """Return at most `limit` runs, newest due first, from after the cursor on."""
+        query = wanted.query()
+        if after is not None:
+            query["due_at"] = {"$lte": after.due_at}
+            query["$or"] = [{"due_at": {"$lt": after.due_at}}, {"_id": {"$lt": after.execution_id}}]
+        with _translated():
+            found = await self._db["executions"].find(query).sort(NEWEST_FIRST).limit(limit).to_list(None)
+        return [execution_view(document) for document in found]
+
+    async def latest(self, job_ids: Sequence[str]) -> list[ExecutionView]:
+        """Return the run that was due last of each job; jobs without runs are left out."""
+        queries = (self.executions(ExecutionFilter(job_id=job_id), None, 1) for job_id in dict.fromkeys(job_ids))
+        return [view for views in await asyncio.gather(*queries) for view in views]
+
+    async def output(self, execution_id: str, from_seq: int, limit: int) -> list[OutputPiece]:
+        """Return the stored chunks with `from_seq` ≤ seq < `from_seq + limit`, in order."""
+        end = from_seq + limit
+        pieces: list[OutputPiece] = []
+        for start in range(from_seq, end, IDS_PER_FIND):
+            ids = [output_id(execution_id, seq) for seq in range(start, min(start + IDS_PER_FIND, end))]
+            with _translated():
+                found = await self._db["output"].find({"_id": {"$in": ids}}).to_list(None)
+            if not found:
+                break  # later ones, if any, are behind a hole and come when it is filled
+            pieces.extend(stored_piece(document) for document in found)
+        return sorted(pieces, key=lambda piece: piece.seq)
+
+    async def skipped_ticks(self, job_id: str, limit: int) -> list[SkippedTick]:
+        """Return the job's skipped ticks, newest first."""
+        with _translated():
+            found = await self._db["ticks"].find({"job_id": job_id}).sort("tick", DESCENDING).limit(limit).to_list(None)
+        return [skipped_tick(document) for document in found]
+
+    async def _insert_new(self, collection: AsyncIOMotorCollection[Document], documents: Sequence[Document]) -> None:
+        """Insert those that are not there yet: equal ids mean equal documents."""
+        if not documents:
+            return
+        try:
+            await collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            _raise_unless_duplicates(error)
+
+    async def _upsert(self, writes: Sequence[ExecutionWrite]) -> None:
+        if not writes:
+            return
+        operations = [operation for write in writes for operation in _operations(write)]
+        try:
+            await self._db["executions"].bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            raise _translation(error) from error
+
+
+@asynccontextmanager
+async def open_store(url: str, database: str) -> AsyncIterator[Store]:
+    """Open the database; it need not be there yet."""
+    try:
+        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            url,
+            appname="dcron-log-ingester",
+            serverSelectionTimeoutMS=3_000,
+            connectTimeoutMS=3_000,
+            socketTimeoutMS=20_000,
+            retryWrites=False,  # the ingest loop repeats whole batches
+        )
+        store = Store(client, database)
+    except (ConfigurationError, InvalidURI, PyMongoError, ValueError) as error:
+        raise SettingsError([f"DCRON_MONGODB is not a MongoDB connection string: {error}"]) from error
+    try:
+        yield store
+    finally:
+        client.close()
+
+
+def _operations(write: ExecutionWrite) -> Iterator[UpdateOne]:
+    """Yield updates whose order does not matter, as an unordered bulk write demands."""
+    update: dict[str, Any] = {"$set": write.set, "$max": {"expires_at": write.expires_at}}
+    if write.set_on_insert:
+        update["$setOnInsert"] = write.set_on_insert
+    yield UpdateOne({"_id": write.execution_id}, update, upsert=True)
+    if write.set_unless_finished:
+        unfinished = {"_id": write.execution_id, "finished_at": {"$exists": False}}
+        yield UpdateOne(unfinished, {"$set": write.set_unless_finished})
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise our errors for the driver's."""
+    try:
+        yield
+    except (BSONError, DocumentTooLarge, OverflowError, UnicodeEncodeError) as error:
+        raise NotStorableError(f"MongoDB cannot hold the document: {error}") from error
+    except PyMongoError as error:
+        raise MongoUnavailableError(f"MongoDB does not answer: {error}") from error
+
+
+def _raise_unless_duplicates(error: BulkWriteError) -> None:
+    details = error.details or {}
+    codes = {problem["code"] for problem in details.get("writeErrors", ())}
+    if codes != {DUPLICATE_KEY} or details.get("writeConcernErrors"):
+        raise _translation(error) from error
+
+
+def _translation(error: BulkWriteError) -> MongoUnavailableError | NotStorableError:
+    details = error.details or {}
+    problems = [problem for problem in details.get("writeErrors", ()) if problem["code"] != DUPLICATE_KEY]
+    said = "; ".join(str(problem.get("errmsg", problem["code"]))[:200] for problem in problems[:3])
+    if any(problem["code"] in REFUSALS for problem in problems):
+        return NotStorableError(f"MongoDB refuses the document: {said}")
+    return MongoUnavailableError(f"MongoDB did not acknowledge the batch: {said or details.get('writeConcernErrors')}")

@@ -1,0 +1,27 @@
+"""What the API shows of a document, and of a record that is not stored yet (pure)."""
+
+import msgspec
+
+from dcron_log_ingester.batches import Document, stored_instant
+from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick
+from dcron_schemas.records import OutputChunk
+
+
+def execution_view(document: Document) -> ExecutionView:
+    """Return the run that `document` describes."""
+    return msgspec.convert({**document, "execution_id": document["_id"]}, ExecutionView)
+
+
+def stored_piece(document: Document) -> OutputPiece:
+    """Return the chunk that `document` holds."""
+    return OutputPiece(seq=document["seq"], stream=document["stream"], at=document["at"], text=document["text"])
+
+
+def live_piece(chunk: OutputChunk) -> OutputPiece:
+    """Return the chunk as it will be read from the store."""
+    return OutputPiece(seq=chunk.seq, stream=chunk.stream, at=stored_instant(chunk.at), text=chunk.text)
+
+
+def skipped_tick(document: Document) -> SkippedTick:
+    """Return the skipped tick, or range of them, that `document` describes."""
+    return msgspec.convert(document, SkippedTick)
