@@ -1,0 +1,258 @@
+"""Processes: started exactly, watched, and ended with all their kin."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dcron_core.clock import SystemClock
+from dcron_worker.errors import ProcessStartError
+from dcron_worker.output import output_of
+from dcron_worker.process import Ended, Process, keep_descriptors_from_children, start_process
+from dcron_worker.process_table import end_left_over, left_over, readable, start_time
+
+CLOCK = SystemClock()
+ENV = {"PATH": os.environ["PATH"], "GREETING": "hello"}
+
+
+def start(*argv: str, env: dict[str, str] = ENV, working_directory: str | None = None) -> Process:
+    return start_process(argv, env=env, working_directory=working_directory, clock=CLOCK)
+
+
+def start_shell(script: str, working_directory: str | None = None) -> Process:
+    return start("/bin/sh", "-c", script, working_directory=working_directory)
+
+
+def open_descriptors() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+async def finish(process: Process) -> tuple[Ended, str, str]:
+    """Return how the process ended, and all it wrote."""
+    texts = {"stdout": "", "stderr": ""}
+    async with asyncio.timeout(30), output_of(process, CLOCK) as output:
+        async for chunk in output:
+            texts[chunk.stream] += chunk.text
+        return await process.wait(), texts["stdout"], texts["stderr"]
+
+
+async def is_gone(pid: int) -> None:
+    """Wait until a process that is not ours is over."""
+    async with asyncio.timeout(10):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            await readable(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+async def first_line(process: Process) -> str:
+    await readable(process.stdout)
+    return os.read(process.stdout, 100).decode().strip()
+
+
+def close_pipes(process: Process) -> None:
+    os.close(process.stdout)
+    os.close(process.stderr)
+
+
+async def test_exit_code_output_and_usage() -> None:
+    ended, out, err = await finish(start_shell("echo out; echo err >&2; exit 7"))
+    assert (ended.exit_code, ended.signal, out, err) == (7, None, "out\n", "err\n")
+    assert ended.max_rss_bytes > 100_000
+
+
+async def test_cpu_time_of_the_process_and_its_children_is_counted() -> None:
+    ended, _, _ = await finish(start_shell("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; true"))
+    assert ended.exit_code == 0
+    assert ended.cpu_user_s > 0.01
+
+
+async def test_an_end_by_a_signal_is_told_from_an_exit() -> None:
+    ended, _, _ = await finish(start_shell("kill -USR1 $$"))
+    assert (ended.exit_code, ended.signal) == (None, signal.SIGUSR1)
+
+
+async def test_the_environment_is_exactly_the_given_one_and_stdin_is_empty() -> None:
+    _, out, _ = await finish(start("env"))
+    assert sorted(out.splitlines()) == sorted(f"{name}={value}" for name, value in ENV.items())
+    ended, out, _ = await finish(start("cat"))
+    assert (ended.exit_code, out) == (0, "")
+
+
+async def test_the_process_leads_its_own_session_and_inherits_no_descriptor() -> None:
+    os.set_inheritable(inherited := os.open("/dev/null", os.O_RDONLY), True)
+    keep_descriptors_from_children()
+    process = start(
+        sys.executable, "-c", "import os; print(os.getsid(0), os.getpgrp(), sorted(os.listdir('/proc/self/fd')))"
+    )
+    _, out, _ = await finish(process)
+    assert out == f"{process.pid} {process.pid} ['0', '1', '2', '3']\n"  # 3: the listing itself
+    os.close(inherited)
+
+
+async def test_signals_that_python_ignores_have_their_default_action() -> None:
+    assert signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
+    _, out, _ = await finish(start("grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"))
+    masks = [int(line.split()[1], 16) for line in out.splitlines()]
+    assert len(masks) == 2
+    assert not any(mask & 1 << number - 1 for mask in masks for number in signal.valid_signals())
+
+
+async def test_working_directory(tmp_path: Path) -> None:
+    directory = tmp_path / "a dir=x"
+    directory.mkdir()
+    script = directory / "script.sh"
+    script.write_text('#!/bin/sh\npwd\necho $GREETING "$@"\n')
+    script.chmod(0o755)
+    process = start("./script.sh", "-a", "b=c", working_directory=str(directory))
+    ended, out, err = await finish(process)
+    assert (ended.exit_code, out, err) == (0, f"{directory}\nhello -a b=c\n", "")
+    assert (await finish(start("pwd", working_directory=str(directory))))[1] == f"{directory}\n"
+
+
+async def test_what_cannot_be_started_is_refused_with_the_reason_and_leaks_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("echo hi\n")
+    bad_interpreter = tmp_path / "script"
+    bad_interpreter.write_text("#!/no/such/interpreter\n")
+    no_program = tmp_path / "empty"
+    no_program.write_text("echo hi\n")
+    for path in (bad_interpreter, no_program):
+        path.chmod(0o755)
+    cases: list[tuple[tuple[str, ...], dict[str, str], str | None, str]] = [
+        ((), ENV, None, "argv is empty"),
+        (("no-such-program",), ENV, None, "no program 'no-such-program' in PATH="),
+        (("no-such-program",), ENV, "/tmp", "no program 'no-such-program' in PATH="),
+        (("/no/such/program",), ENV, None, "program '/no/such/program' does not exist"),
+        (("./file",), ENV, str(tmp_path), "program './file' is not executable"),
+        ((str(file),), ENV, None, "is not executable"),
+        ((str(tmp_path),), ENV, None, "is a directory"),
+        ((str(bad_interpreter),), ENV, None, "#! line"),
+        ((str(no_program),), ENV, None, "Exec format error"),
+        (("true",), ENV, "/no/such/dir", "working directory '/no/such/dir' does not exist"),
+        (("true",), ENV, str(file), f"working directory '{file}' is not a directory"),
+        (("true", "a\0b"), ENV, None, "null"),
+        (("true",), {**ENV, "A=B": "c"}, None, "environment"),
+        (("true", "x" * 200_000), ENV, None, "Argument list too long"),
+    ]
+    before = open_descriptors()
+    for argv, env, directory, message in cases:
+        with pytest.raises(ProcessStartError) as refused:
+            start(*argv, env=env, working_directory=directory)
+        assert message in str(refused.value)
+    assert open_descriptors() == before
+
+
+async def test_200_runs_leave_no_descriptor_and_no_zombie() -> None:
+    await finish(start("true"))
+    before = open_descriptors()
+    for _ in range(10):
+        ended = await asyncio.gather(*(finish(start_shell("echo x")) for _ in range(20)))
+        assert {(end.exit_code, out) for end, out, _ in ended} == {(0, "x\n")}
+    assert open_descriptors() == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+async def test_a_polite_process_gets_its_grace() -> None:
+    process = start_shell("trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done")
+    assert await first_line(process) == "ready"
+    await process.terminate(timedelta(seconds=20))
+    ended, out, _ = await finish(process)
+    assert (ended.exit_code, out) == (3, "bye\n")
+
+
+async def test_a_child_that_outlives_its_shell_gets_the_grace_too() -> None:
+    child = "trap 'sleep 0.2; echo cleaned up; exit' TERM; echo ready; while :; do sleep 0.01; done"
+    process = start_shell(f'sh -c "{child}" & wait')
+    assert await first_line(process) == "ready"
+    await process.terminate(timedelta(seconds=20))
+    ended, out, _ = await finish(process)
+    assert (ended.signal, out) == (signal.SIGTERM, "cleaned up\n")
+
+
+async def test_a_tree_that_ignores_sigterm_is_gone_after_the_grace() -> None:
+    process = start_shell("trap '' TERM; (trap '' TERM; echo $(sh -c 'echo $PPID'); while :; do sleep 1; done) & wait")
+    child = int(await first_line(process))
+    before = CLOCK.monotonic()
+    await process.terminate(timedelta(seconds=0.3))
+    assert 0.3 <= CLOCK.monotonic() - before < 5
+    await is_gone(child)
+    ended, _, _ = await finish(process)
+    assert ended.signal == signal.SIGKILL
+
+
+async def test_signalling_a_group_that_is_gone_does_nothing() -> None:
+    process = start("true")
+    await finish(process)
+    process.signal_group(signal.SIGKILL)
+    await process.terminate(timedelta(seconds=1))
+
+
+async def test_a_grandchild_that_holds_the_pipe_is_ended_a_second_after_the_process() -> None:
+    process = start_shell(
+        "(trap '' HUP TERM; sh -c 'echo $PPID'; while :; do sleep 1; done) & sleep 0.1; echo last; exit 4"
+    )
+    before = CLOCK.monotonic()
+    ended, out, _ = await finish(process)
+    grandchild, last = out.split()
+    assert (ended.exit_code, last) == (4, "last")
+    assert 1 <= CLOCK.monotonic() - before < 5
+    await is_gone(int(grandchild))
+
+
+async def test_a_daemon_that_left_the_group_cannot_hold_up_the_end() -> None:
+    process = start_shell("setsid sh -c 'echo $$; exec sleep 60' & echo started")
+    ended, out, _ = await finish(process)
+    daemon = int(out.replace("started", "").strip())
+    try:
+        assert ended.exit_code == 0
+        assert start_time(daemon) is not None
+    finally:
+        os.kill(daemon, signal.SIGKILL)
+
+
+async def test_what_runs_on_without_the_pipes_is_left_alone() -> None:
+    process = start_shell("sleep 60 >/dev/null 2>&1 & echo $!")
+    before = CLOCK.monotonic()
+    _, out, _ = await finish(process)
+    assert CLOCK.monotonic() - before < 0.9, "nobody holds the pipes: there is nothing to wait for"
+    assert start_time(int(out)) is not None
+    process.signal_group(signal.SIGKILL)
+    await is_gone(int(out))
+
+
+async def test_a_left_over_process_is_known_by_pid_and_start_time_and_ended_with_its_group() -> None:
+    script = "sleep 60 & echo $!; wait"
+    with subprocess.Popen(["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as child:
+        assert child.stdout is not None
+        grandchild = int(child.stdout.readline())
+        started = start_time(child.pid)
+        assert started is not None
+        assert left_over(child.pid, started)
+        assert not left_over(child.pid, started + 1)
+        assert not await end_left_over(child.pid, started + 1)
+        assert child.poll() is None, "another process of that id is not touched"
+        assert await end_left_over(child.pid, started)
+        await is_gone(grandchild)
+        assert child.wait() == -signal.SIGKILL
+    assert not left_over(child.pid, started)
+    assert not await end_left_over(child.pid, started)
+
+
+async def test_a_process_knows_its_start_time_unless_it_was_too_quick() -> None:
+    process = start("sleep", "60")
+    assert process.start_time is not None
+    assert left_over(process.pid, process.start_time)
+    await process.terminate(timedelta(seconds=5))
+    close_pipes(process)
+    assert not left_over(process.pid, process.start_time)
