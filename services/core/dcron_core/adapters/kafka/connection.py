@@ -1,0 +1,55 @@
+"""How the adapter reaches Kafka, and what Kafka's errors mean to a user of the port."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
+from msgspec import Struct
+
+from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
+
+# While Kafka is down aiokafka reports every attempt to connect as an error, ten a second. What comes of it reaches
+# the caller as LogUnavailableError, or is logged by the adapter.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+class Connection(Struct, frozen=True):
+    """Where Kafka is, and how long to wait for it."""
+
+    bootstrap: str  # host:port, several with commas
+    timeout_s: float  # for an answer to anything
+
+    def options(self) -> dict[str, Any]:
+        """Return what all of aiokafka's clients take."""
+        return {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "request_timeout_ms": int(self.timeout_s * 1000),
+            "retry_backoff_ms": 100,
+        }
+
+    @asynccontextmanager
+    async def answering(self, operation: str) -> AsyncIterator[None]:
+        """Give what is done inside `timeout_s`, and raise the port's errors for Kafka's."""
+        with self.translating(operation):
+            async with asyncio.timeout(self.timeout_s):
+                yield
+
+    @contextmanager
+    def translating(self, operation: str) -> Iterator[None]:
+        """Raise the port's errors for Kafka's."""
+        try:
+            yield
+        except (KafkaError, OSError) as error:  # a TimeoutError is an OSError
+            raise self.meaning(error, operation) from error
+
+    def meaning(self, error: BaseException, operation: str) -> Exception:
+        """Return the port's error for one of Kafka's."""
+        if isinstance(error, KafkaOffsetOutOfRangeError):
+            return OffsetOutOfRangeError(f"{operation}: Kafka does not hold the offset: {error}")
+        if isinstance(error, MessageSizeTooLargeError):
+            return ValueError(f"{operation}: {error}")
+        return LogUnavailableError(f"{operation}: no answer from Kafka at {self.bootstrap}: {error!r}")
