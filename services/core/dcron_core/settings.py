@@ -35,15 +35,8 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     shutdown_timeout: Duration = "20s"  # for each phase of an orderly stop
 
 
-class EtcdSettings(Struct, frozen=True, kw_only=True):
-    """How to reach etcd."""
-
-    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
-    etcd_prefix: Annotated[str, Meta(pattern=r"^/.*/$|^/$")] = "/cron/"  # begins and ends with a slash
-
-
-class KafkaSettings(Struct, frozen=True, kw_only=True):
-    """How to reach Kafka, and what the topics are like."""
+class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
+    """And how to reach Kafka, and what the topics are like. (Structs inherit in one line only.)"""
 
     kafka: str = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
     topic_prefix: str = "cron."  # of the names of all topics
@@ -64,7 +57,14 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         return f"{self.topic_prefix}dead-letter"
 
 
-class MasterSettings(CommonSettings, EtcdSettings, KafkaSettings, frozen=True, kw_only=True):
+class EtcdSettings(KafkaSettings, frozen=True, kw_only=True):
+    """And how to reach etcd."""
+
+    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
+    etcd_prefix: Annotated[str, Meta(pattern=r"^/.*/$|^/$")] = "/cron/"  # begins and ends with a slash
+
+
+class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     """The master's."""
 
     master_port: Port = 8700
@@ -73,7 +73,7 @@ class MasterSettings(CommonSettings, EtcdSettings, KafkaSettings, frozen=True, k
     orphan_grace: Duration = "5s"  # from the end of a worker's registration to the sweep of its entries
 
 
-class WorkerSettings(CommonSettings, EtcdSettings, KafkaSettings, frozen=True, kw_only=True):
+class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     """The worker's."""
 
     worker_port: Port = 8702  # probes and metrics only
@@ -85,7 +85,7 @@ class WorkerSettings(CommonSettings, EtcdSettings, KafkaSettings, frozen=True, k
     claim_stagger: Duration = "150ms"  # how long the next worker in line waits for the one before
 
 
-class LogIngesterSettings(CommonSettings, KafkaSettings, frozen=True, kw_only=True):
+class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):
     """The log-ingester's."""
 
     log_ingester_port: Port = 8701
