@@ -1,0 +1,144 @@
+"""The `dcron` command."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
+
+from dcron_core.errors import DcronError, SettingsError
+from dcron_core.version import VERSION
+from dcron_standalone import job_commands, log_commands
+from dcron_standalone.client import find_access
+from dcron_standalone.components import run_component
+from dcron_standalone.job_files import JobFileError
+from dcron_standalone.stack import UpOptions
+from dcron_standalone.terminal import complain, err, say
+from dcron_standalone.up import up
+
+FAILED, MISUSED = 1, 2
+
+Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65535))]
+Elsewhere = Annotated[str | None, Parameter(show_default=False)]
+
+
+def _usage_error(error: CycloptsError) -> str:
+    return f"dcron: {str(error).rstrip('.')}; `dcron --help` shows what there is"
+
+
+app = App(
+    name="dcron",
+    help="A distributed crontab whose truth is a log.",
+    version=VERSION,
+    error_formatter=_usage_error,
+    error_console=err,
+)
+app.command(job_commands.app)
+app.command(log_commands.show_logs, name="logs")
+
+
+@app.command(name="up")
+def run_everything(
+    *,
+    data: Annotated[Path, Parameter(env_var="DCRON_DATA")] = Path(".dcron"),
+    tools: Annotated[Path, Parameter(env_var="DCRON_TOOLS")] = Path(".tools"),
+    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=100))] = 2,
+    demo: Annotated[bool, Parameter(negative="")] = False,
+    etcd: Annotated[Elsewhere, Parameter(env_var="DCRON_ETCD")] = None,
+    kafka: Annotated[Elsewhere, Parameter(env_var="DCRON_KAFKA")] = None,
+    mongodb: Annotated[Elsewhere, Parameter(env_var="DCRON_MONGODB")] = None,
+    master_port: Port = 8700,
+    log_ingester_port: Port = 8701,
+    worker_port: Port = 8702,
+) -> None:
+    """Run everything on this machine, until Ctrl-C.
+
+    Parameters
+    ----------
+    data
+        Where all data, logs and the token are kept.
+    tools
+        Where `make setup` put Kafka and SecantusDB.
+    workers
+        How many workers to run.
+    demo
+        Add a handful of example jobs.
+    etcd
+        host:port of an etcd that runs already, in place of one of our own.
+    kafka
+        host:port of a Kafka broker that runs already.
+    mongodb
+        Connection string of a MongoDB that runs already.
+    master_port
+        Where the page and the API are served.
+    log_ingester_port
+        Where runs and their output are served.
+    worker_port
+        The first worker's probes and metrics; the next ones follow.
+    """
+    up(
+        UpOptions(
+            data=data,
+            tools=tools,
+            workers=workers,
+            demo=demo,
+            etcd=etcd,
+            kafka=kafka,
+            mongodb=mongodb,
+            master_port=master_port,
+            log_ingester_port=log_ingester_port,
+            worker_port=worker_port,
+        )
+    )
+
+
+@app.command(name="master")
+def run_master() -> None:
+    """Run a master, with the settings in the environment."""
+    run_component("master")
+
+
+@app.command(name="worker")
+def run_worker() -> None:
+    """Run a worker, with the settings in the environment."""
+    run_component("worker")
+
+
+@app.command(name="log-ingester")
+def run_log_ingester() -> None:
+    """Run a log-ingester, with the settings in the environment."""
+    run_component("log-ingester")
+
+
+@app.command(name="link")
+def print_link() -> None:
+    """Print the link that logs a browser in."""
+    say(find_access().link)
+
+
+@app.command(name="version")
+def print_version() -> None:
+    """Print the version."""
+    say(VERSION)
+
+
+def main() -> None:
+    """Run the command line; errors become a line each on stderr and a non-zero exit code."""
+    try:
+        app()
+    except SettingsError as error:
+        for problem in error.problems:
+            complain(problem)
+        sys.exit(MISUSED)
+    except JobFileError as error:
+        for problem in error.problems:
+            complain(problem)
+        sys.exit(FAILED)
+    except DcronError as error:
+        complain(str(error))
+        sys.exit(FAILED)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)

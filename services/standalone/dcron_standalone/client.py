@@ -1,0 +1,221 @@
+"""The HTTP API as the command line uses it."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from dcron_core.errors import DcronError
+from dcron_core.ids import IdSource
+from dcron_schemas.api import (
+    ExecutionList,
+    ExecutionView,
+    FieldProblem,
+    Info,
+    Job,
+    JobList,
+    OutputPage,
+    OutputPiece,
+    Problem,
+    RunAccepted,
+)
+from dcron_schemas.job import JobSpec
+from dcron_standalone.data_directory import Access, DataDirectory
+
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+RETRY_AFTER_S = 1.0
+JOBS_PER_PAGE = 500
+IDS_PER_REQUEST = 50
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+T = TypeVar("T")
+
+
+class ApiError(DcronError):
+    """The API refused, or could not be reached; the message is what to tell the user."""
+
+    def __init__(self, message: str, problem: Problem | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
+
+
+def find_access(environ: Mapping[str, str] = os.environ) -> Access:
+    """Return how to reach dcron: DCRON_URL with DCRON_TOKEN (or DCRON_TOKEN_FILE), else the local stack's file."""
+    stack = DataDirectory(Path(environ.get("DCRON_DATA", ".dcron")))
+    local = stack.read_access()
+    url, token = environ.get("DCRON_URL"), environ.get("DCRON_TOKEN")
+    if token is None and (file := environ.get("DCRON_TOKEN_FILE")):
+        try:
+            token = Path(file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ApiError(f"DCRON_TOKEN_FILE={file!r} cannot be read: {error}") from error
+    if url and not token:
+        raise ApiError("DCRON_URL is set, but neither DCRON_TOKEN nor DCRON_TOKEN_FILE is")
+    if url and token:
+        return Access(url.rstrip("/"), token)
+    if local is None:
+        raise ApiError(
+            f"no dcron is known here: {stack.client_file} is not there. `make up` starts one; "
+            "or name one with DCRON_URL and DCRON_TOKEN, or another directory with DCRON_DATA"
+        )
+    return local
+
+
+class Client:
+    """Talks to the master, and to the log-ingester that the master names."""
+
+    def __init__(self, access: Access, ids: IdSource | None = None) -> None:
+        self.access = access
+        self._ids = ids or IdSource()
+        self._http = httpx.Client(
+            headers={"Authorization": f"Bearer {access.token}", "Accept": "application/json"},
+            timeout=TIMEOUT,
+            trust_env=urlsplit(access.url).hostname not in LOOPBACK_HOSTS,  # no proxy to our own machine
+        )
+        self._log_ingester_url: str | None = None
+
+    @property
+    def log_ingester_url(self) -> str:
+        """Where executions and output are served."""
+        if self._log_ingester_url is None:
+            self._log_ingester_url = self._get(f"{self.access.url}/api/v1/info", Info).log_ingester_url.rstrip("/")
+        return self._log_ingester_url
+
+    def close(self) -> None:
+        self._http.close()
+
+    def jobs(self, **query: str) -> Iterator[Job]:
+        """Yield all jobs that match `namespace`, `name` or `q`, over all pages."""
+        parameters: dict[str, Any] = {key: value for key, value in query.items() if value} | {"limit": JOBS_PER_PAGE}
+        while True:
+            page = self._get(self._jobs_url(), JobList, parameters)
+            yield from page.jobs
+            if page.next_cursor is None:
+                return
+            parameters["cursor"] = page.next_cursor
+
+    def job(self, name: str, namespace: str = "") -> Job | None:
+        """Return the job of that name; raise ApiError if several namespaces have one."""
+        found = list(self.jobs(name=name, namespace=namespace))
+        if len(found) > 1:
+            where = ", ".join(job.spec.namespace for job in found)
+            raise ApiError(f"there is a job {name!r} in each of {where}; say which with --namespace")
+        return found[0] if found else None
+
+    def create(self, spec: JobSpec) -> Job:
+        return _decoded(self._command("POST", self._jobs_url(), body=spec), Job)
+
+    def update(self, job: Job, spec: JobSpec) -> Job:
+        """Replace the definition, if the job still is at the version that was seen."""
+        return _decoded(self._command("PUT", self._jobs_url(job.job_id), body=spec, version=job.version), Job)
+
+    def delete(self, job: Job) -> None:
+        self._command("DELETE", self._jobs_url(job.job_id))
+
+    def run(self, job: Job) -> RunAccepted:
+        return _decoded(self._command("POST", self._jobs_url(job.job_id, "run")), RunAccepted)
+
+    def pause(self, job: Job) -> Job:
+        return _decoded(self._command("POST", self._jobs_url(job.job_id, "pause")), Job)
+
+    def resume(self, job: Job) -> Job:
+        return _decoded(self._command("POST", self._jobs_url(job.job_id, "resume")), Job)
+
+    def executions(self, job_id: str, limit: int = 20) -> tuple[ExecutionView, ...]:
+        """Return the job's last runs, newest due first."""
+        url = f"{self.log_ingester_url}/api/v1/executions"
+        return self._get(url, ExecutionList, {"job_id": job_id, "limit": limit}).executions
+
+    def execution(self, execution_id: str) -> ExecutionView:
+        """Return the run; raise ApiError if it is not known."""
+        return self._get(f"{self.log_ingester_url}/api/v1/executions/{execution_id}", ExecutionView)
+
+    def latest(self, job_ids: list[str]) -> dict[str, ExecutionView]:
+        """Return job id → its last run, for those that have one."""
+        url = f"{self.log_ingester_url}/api/v1/executions/latest"
+        found: dict[str, ExecutionView] = {}
+        for start in range(0, len(job_ids), IDS_PER_REQUEST):
+            page = self._get(url, ExecutionList, {"job_id": job_ids[start : start + IDS_PER_REQUEST]})
+            found |= {execution.job_id: execution for execution in page.executions}
+        return found
+
+    def output(self, execution_id: str, from_seq: int = 0) -> Iterator[OutputPiece]:
+        """Yield what is stored of a run's output from `from_seq` on, in order."""
+        url = f"{self.log_ingester_url}/api/v1/executions/{execution_id}/output"
+        following: int | None = from_seq
+        while following is not None:
+            page = self._get(url, OutputPage, {"from_seq": following})
+            yield from page.chunks
+            following = page.next_seq
+
+    def _jobs_url(self, *parts: str) -> str:
+        return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
+
+    def _get(self, url: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
+        return _decoded(self._request("GET", url, params=parameters), kind)
+
+    def _command(
+        self, method: str, url: str, *, body: JobSpec | None = None, version: int | None = None
+    ) -> httpx.Response:
+        """Send a command. The same key on both tries makes it one command, however often it arrives."""
+        headers = {"Idempotency-Key": self._ids.token(128)}
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
+        if body is None:
+            return self._request(method, url, headers=headers)
+        headers["Content-Type"] = "application/json"
+        return self._request(method, url, headers=headers, content=msgspec.json.encode(body))
+
+    def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
+        """Send a request, and once more if the service was not available or the connection broke."""
+        for last in (False, True):
+            try:
+                response = self._http.request(method, url, **arguments)
+            except httpx.ConnectError as error:
+                raise ApiError(f"nothing answers at {_origin(url)}: is dcron running? `make up` starts it") from error
+            except httpx.TransportError as error:
+                if last:
+                    raise ApiError(f"{_origin(url)} broke off: {error!r}") from error
+            except httpx.InvalidURL as error:
+                raise ApiError(f"{url!r} is not a URL: {error}") from error
+            else:
+                if response.is_success:
+                    return response
+                if last or response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                    raise _refusal(response)
+            time.sleep(RETRY_AFTER_S)
+        raise AssertionError("unreachable")
+
+
+def describe_field(problem: FieldProblem) -> str:
+    """Return a field problem as one line: field, value, what is wrong, what would be right."""
+    text = f"{problem.field or 'the job'}: {problem.message}"
+    if problem.value:
+        text += f" ({problem.value!r})"
+    return f"{text}; {problem.remedy}" if problem.remedy else text
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _decoded(response: httpx.Response, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(response.content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(f"{_origin(str(response.url))} gave an answer that is not dcron's: {error}") from error
+
+
+def _refusal(response: httpx.Response) -> ApiError:
+    try:
+        problem = msgspec.json.decode(response.content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ApiError(f"{_origin(str(response.url))} answered {response.status_code} {response.reason_phrase}")
+    details = "; ".join(describe_field(each) for each in problem.errors) or problem.detail
+    return ApiError(f"{problem.title}: {details}" if details else problem.title, problem)

@@ -1,0 +1,116 @@
+"""Files with job definitions: one job or several, in YAML or JSON.
+
+YAML is read by the rules of its version 1.2, so that `on:` is a name, `no` a word and `12:30:00` a text. What is
+wrong is told with file and line.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dcron_core.errors import DcronError, InvalidJobError
+from dcron_core.jobs.validation import convert_job
+from dcron_schemas.job import JobSpec
+from dcron_standalone.client import describe_field
+
+STDIN = "-"
+FIELD_STEP = re.compile(r"[^.\[\]]+")
+
+
+class JobFileError(DcronError):
+    """A file that cannot be read as jobs; one line for each problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's core schema, without repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # refused below
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))  # 010 is ten
+
+
+def read_jobs(name: str) -> list[JobSpec]:
+    """Return the checked definitions in the file (`-`: standard input); raise JobFileError with all that is wrong."""
+    text = _text_of(name)
+    jobs: list[JobSpec] = []
+    problems: list[str] = []
+    for node, document in _documents(name, text):
+        try:
+            jobs.append(convert_job(document))
+        except InvalidJobError as error:
+            problems += [f"{name}:{_line_of(node, p.field)}: {describe_field(p)}" for p in error.problems]
+    if problems:
+        raise JobFileError(problems)
+    if not jobs:
+        raise JobFileError([f"{name}: holds no job; examples/hello.yaml shows what one looks like"])
+    return jobs
+
+
+def _text_of(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise JobFileError([f"{name}: is not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+    except OSError as error:
+        raise JobFileError([f"{name}: cannot be read: {error.strerror}"]) from error
+
+
+def _documents(name: str, text: str) -> Iterator[tuple[yaml.Node, Any]]:
+    """Yield each job with the node it came from; a document may be a list of jobs."""
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None
+            if isinstance(node, yaml.SequenceNode):
+                yield from [(item, loader.construct_document(item)) for item in node.value]
+            elif not (isinstance(node, yaml.ScalarNode) and not node.value):  # `---` with nothing after it
+                yield node, loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise JobFileError([f"{name}:{line}: is not valid YAML: {error.problem or error.context}"]) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise JobFileError([f"{name}: is not valid YAML: {error}"]) from error
+    finally:
+        loader.dispose()
+
+
+def _line_of(node: yaml.Node, field: str) -> int:
+    """Return the line of a field such as `run.shell` or `run.argv[2]`, or of the nearest thing that there is."""
+    line = node.start_mark.line
+    for step in FIELD_STEP.findall(field):
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdecimal() and int(step) < len(node.value):
+            node = node.value[int(step)]
+            line = node.start_mark.line
+    return int(line) + 1

@@ -1,0 +1,122 @@
+"""A run's output in the terminal: what is stored, and what is being written.
+
+The run's own words go to stdout and stderr, as it wrote them; ours about it go to stderr.
+"""
+
+import sys
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import msgspec
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import connect
+
+from dcron_schemas.api import ExecutionView, FinishedFrame, Frame, OutputFrame, OutputPiece, StateFrame, Status
+from dcron_standalone.client import LOOPBACK_HOSTS, ApiError, Client
+from dcron_standalone.moments import local, span
+from dcron_standalone.terminal import note
+
+STATUS_STYLE: dict[Status, str] = {
+    "running": "cyan", "succeeded": "green", "failed": "red", "timed_out": "red", "killed": "yellow", "lost": "magenta",
+}  # fmt: skip
+CLOSED_FOR_GOOD = range(4400, 4409)  # dcron's close codes: 4000 + the HTTP status; 4409 is a gap: connect again
+MOST_FAILURES, RECONNECT_AFTER_S = 5, 1.0  # in a row, and how long after each
+OPEN_TIMEOUT_S, CLOSE_TIMEOUT_S = 10.0, 1.0
+
+_frame_decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
+
+
+def print_stored(client: Client, execution: ExecutionView) -> None:
+    """Print what is stored of a run's output, and how the run ended."""
+    _announce(execution)
+    for piece in client.output(execution.execution_id):
+        _print_piece(piece)
+    _conclude(execution)
+
+
+def follow_run(client: Client, execution_id: str) -> None:
+    """Print a run's output from its beginning, live, until it is over."""
+    announced = False
+    for frame in _frames(client, execution_id):
+        if isinstance(frame, StateFrame) and not announced:
+            _announce(frame.execution)
+            announced = True
+        elif isinstance(frame, OutputFrame):
+            _print_piece(frame.chunk)
+        elif isinstance(frame, FinishedFrame):
+            _conclude(frame.execution)
+
+
+def _frames(client: Client, execution_id: str) -> Iterator[Frame]:
+    """Yield the frames of a run until it is over; connect again, and go on where it broke off, when it does.
+
+    After a gap marker (we were too slow) too: a new connection begins with what is stored.
+    """
+    next_seq, failures = 0, 0
+    while True:
+        try:
+            for frame in _connection(client, execution_id, next_seq):
+                failures = 0
+                yield frame
+                if isinstance(frame, FinishedFrame):
+                    return
+                if isinstance(frame, OutputFrame):
+                    next_seq = frame.chunk.seq + 1
+        except (ConnectionClosed, InvalidHandshake, OSError) as error:
+            _raise_if_refused(error, execution_id)
+            failures += 1
+            if failures > MOST_FAILURES:
+                raise ApiError(f"{client.log_ingester_url} does not serve live output now: {error}") from error
+        time.sleep(RECONNECT_AFTER_S)
+
+
+def _connection(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]:
+    """Yield the frames that one websocket brings."""
+    base = urlsplit(client.log_ingester_url)
+    url = f"{'wss' if base.scheme == 'https' else 'ws'}://{base.netloc}{base.path}/ws/executions/{execution_id}"
+    with connect(
+        f"{url}?from_seq={from_seq}",
+        additional_headers={"Authorization": f"Bearer {client.access.token}"},
+        proxy=None if base.hostname in LOOPBACK_HOSTS else True,
+        open_timeout=OPEN_TIMEOUT_S,
+        close_timeout=CLOSE_TIMEOUT_S,
+    ) as websocket:
+        for message in websocket:
+            yield _frame_decoder.decode(message)
+
+
+def _raise_if_refused(error: Exception, execution_id: str) -> None:
+    """Raise ApiError for an answer that another try would not change."""
+    if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in CLOSED_FOR_GOOD:
+        status, reason = error.rcvd.code - CLOSED_FOR_GOOD.start + 400, error.rcvd.reason
+    elif isinstance(error, InvalidStatus) and error.response.status_code in range(400, 500):
+        status, reason = error.response.status_code, error.response.reason_phrase
+    else:
+        return
+    why = {401: "the token is not this system's", 404: "there is no such execution"}.get(status, f"refused ({status})")
+    raise ApiError(f"{execution_id}: {reason or why}") from error
+
+
+def _print_piece(piece: OutputPiece) -> None:
+    stream = sys.stderr if piece.stream == "stderr" else sys.stdout
+    stream.write(piece.text)
+    stream.flush()
+
+
+def _announce(execution: ExecutionView) -> None:
+    began = local(execution.started_at or execution.due_at)
+    note(f"--- {execution.job_name} {began} on {execution.worker_id} ({execution.execution_id})")
+
+
+def _conclude(execution: ExecutionView) -> None:
+    parts: list[str] = [execution.status]
+    if execution.exit_code:
+        parts.append(f"exit code {execution.exit_code}")
+    if execution.signal:
+        parts.append(f"signal {execution.signal}")
+    if execution.started_at and execution.finished_at:
+        parts.append(f"after {span(execution.finished_at - execution.started_at)}")
+    if execution.error:
+        parts.append(execution.error)
+    note(f"--- {', '.join(parts)}", style=STATUS_STYLE[execution.status])

@@ -1,0 +1,235 @@
+"""The servers and services of one machine, started and stopped in order.
+
+Up: the servers at the same time, then the services; it is ready when each of them says so. Down in the opposite
+order: the workers first, so that what they still have to say has somewhere to go.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from msgspec import Struct
+
+from dcron_core.clock import Clock
+from dcron_core.errors import DcronError
+from dcron_core.settings import CLIENT_VARIABLES, load
+from dcron_standalone.children import Child, Starter
+from dcron_standalone.client import Client
+from dcron_standalone.components import COMPONENTS
+from dcron_standalone.data_directory import Access, DataDirectory
+from dcron_standalone.demo import apply_demo
+from dcron_standalone.ports import LOOPBACK, is_free
+from dcron_standalone.server import Server
+from dcron_standalone.servers import LocalServers
+from dcron_standalone.supervision import Supervised
+from dcron_standalone.terminal import note, say
+
+LOOK_EVERY_S = 0.1
+READY_TIMEOUT_S = 120.0
+MOST_CRASHES_AT_START = 4
+SERVICE_GRACE_S = 45.0  # more than a service's own phases of stopping take
+DOWN_ORDER = ("worker", "log-ingester", "master")
+
+
+class StoppedError(DcronError):
+    """We were told to stop while the stack started."""
+
+
+class Interruption(Struct, frozen=True):
+    """What we were told by signals."""
+
+    wanted: threading.Event  # stop
+    at_once: threading.Event  # stop without waiting for anything
+
+
+class UpOptions(Struct, frozen=True, kw_only=True):
+    """What to run, and where. A server that has an address here runs already, elsewhere."""
+
+    data: Path = Path(".dcron")
+    tools: Path = Path(".tools")
+    workers: int = 2
+    demo: bool = False
+    etcd: str | None = None
+    kafka: str | None = None
+    mongodb: str | None = None
+    master_port: int = 8700
+    log_ingester_port: int = 8701
+    worker_port: int = 8702
+
+    @property
+    def master_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.master_port}"
+
+    @property
+    def log_ingester_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.log_ingester_port}"
+
+    def ports(self) -> Iterator[tuple[int, str]]:
+        """Yield each port that our services listen on, and the flag that moves it."""
+        yield self.master_port, "--master-port"
+        yield self.log_ingester_port, "--log-ingester-port"
+        for index in range(self.workers):
+            yield self.worker_port + index, "--worker-port"
+
+
+class Stack:
+    """Everything that `dcron up` runs."""
+
+    def __init__(
+        self, options: UpOptions, directory: DataDirectory, access: Access, interruption: Interruption, clock: Clock
+    ) -> None:
+        self._options = options
+        self._directory = directory
+        self._access = access
+        self._interruption = interruption
+        self._clock = clock
+        self._starter = Starter()
+        given = {"etcd": options.etcd, "kafka": options.kafka, "mongodb": options.mongodb}
+        self._addresses = {name: address for name, address in given.items() if address}
+        wanted = [name for name in given if name not in self._addresses]
+        self._servers = LocalServers(directory.path, options.tools, wanted)
+        self._services: list[Supervised] = []
+
+    def start(self) -> None:
+        """Start everything and tell about it. Raises StoppedError, and DcronError if something does not start."""
+        began = self._clock.monotonic()
+        self._check()
+        say(f"dcron: data in {self._directory.path}")
+        self._while_not_stopped(lambda: self._servers.start(self._server_ready))
+        self._addresses |= {server.name: server.address for server in self._servers.wanted}
+        self._start_services()
+        self._directory.write_access(self._access)
+        if self._options.demo:
+            client = Client(self._access)
+            apply_demo(client)
+            client.close()
+        say(f"ready after {self._clock.monotonic() - began:.1f} s; Ctrl-C stops it")
+        say(f"\n  Open  {self._access.link}\n", style="bold")
+
+    def watch(self) -> None:
+        """Wait until we are told to stop; start again whatever ends before."""
+        while not self._interruption.wanted.wait(LOOK_EVERY_S):
+            for service in self._services:
+                if news := service.tend():
+                    note(news, style="yellow")
+            for server in self._servers.wanted:
+                if failure := server.failure():
+                    note(f"{failure}\n{server.name} starts again", style="yellow")
+                    self._restart(server)
+
+    def stop(self) -> None:
+        """Stop everything in order; at once if we are told so."""
+        note("stopping; Ctrl-C once more: at once")
+        for kind in DOWN_ORDER:
+            self._stop_children([s.child for s in self._services if s.component == kind and s.child is not None])
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            stopping = thread.submit(self._servers.stop)
+            while not stopping.done():
+                if self._interruption.at_once.wait(LOOK_EVERY_S):
+                    self._servers.kill()
+        self._starter.close()
+        self._servers.close()
+        note("stopped")
+
+    def _check(self) -> None:
+        """Raise for what can be known to fail before anything is started."""
+        taken = [
+            f"port {port} is in use; choose another with {flag}"
+            for port, flag in self._options.ports()
+            if not is_free(port)
+        ]
+        if taken:
+            raise DcronError("; ".join(taken))
+        for component, index in self._wanted_services():
+            load(COMPONENTS[component].settings, self._environment(component, index))
+
+    def _server_ready(self, server: Server, seconds: float) -> None:
+        say(f"  {server.name:<14} answers after {seconds:4.1f} s  {server.address}")
+
+    def _restart(self, server: Server) -> None:
+        def restart() -> None:
+            self._server_ready(server, server.start())
+
+        address = server.address
+        self._while_not_stopped(restart)
+        if server.address != address:
+            raise DcronError(f"{server.name} lost its port {address} to another program; start `dcron up` again")
+
+    def _while_not_stopped(self, work: Callable[[], None]) -> None:
+        """Do `work` with the servers beside us; stop them, and raise StoppedError, when we are told to stop."""
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            working = thread.submit(work)
+            while not working.done():
+                if self._interruption.wanted.wait(LOOK_EVERY_S):
+                    self._servers.stop()
+                    raise StoppedError("told to stop")
+        working.result()
+
+    def _wanted_services(self) -> Iterator[tuple[str, int]]:
+        yield "master", 0
+        yield "log-ingester", 0
+        for index in range(self._options.workers):
+            yield "worker", index
+
+    def _start_services(self) -> None:
+        """Start all services at the same time; wait until each is ready."""
+        for component, index in self._wanted_services():
+            self._services.append(self._service(component, index))
+            self._services[-1].start()
+        began = self._clock.monotonic()
+        waiting = list(self._services)
+        while waiting:
+            if self._interruption.wanted.wait(LOOK_EVERY_S):
+                raise StoppedError("told to stop")
+            for service in [service for service in waiting if service.is_ready()]:
+                waiting.remove(service)
+                say(f"  {service.name:<14} ready after {self._clock.monotonic() - began:6.1f} s  {service.url}")
+            for service in waiting:
+                if news := service.tend():
+                    note(news, style="yellow")
+                if service.crashes > MOST_CRASHES_AT_START or self._clock.monotonic() - began > READY_TIMEOUT_S:
+                    raise DcronError(
+                        f"{service.name} does not get ready; the end of {service.log}:\n{service.last_words()}"
+                    )
+
+    def _service(self, component: str, index: int) -> Supervised:
+        ports = {"master": self._options.master_port, "log-ingester": self._options.log_ingester_port}
+        port = ports.get(component, self._options.worker_port + index)
+        name = f"worker-{index + 1}" if component == "worker" else component
+        return Supervised(
+            component,
+            name,
+            [sys.executable, "-P", "-m", "dcron_standalone", component],
+            environment=self._environment(component, index),
+            log=self._directory.logs / f"{name}.log",
+            url=f"http://{LOOPBACK}:{port}",
+            starter=self._starter,
+            clock=self._clock,
+        )
+
+    def _environment(self, component: str, index: int) -> dict[str, str]:
+        """Return what a service reads: what the user set for all of them, and what is particular here."""
+        ours = {
+            "DCRON_TOKEN_FILE": str(self._directory.token_file),
+            "DCRON_MASTER_PORT": str(self._options.master_port),
+            "DCRON_LOG_INGESTER_PORT": str(self._options.log_ingester_port),
+            "DCRON_LOG_INGESTER_URL": self._options.log_ingester_url,
+            "DCRON_ALLOWED_ORIGINS": f"{self._options.master_url},http://localhost:{self._options.master_port}",
+        }
+        ours |= {f"DCRON_{name.upper()}": address for name, address in self._addresses.items()}
+        if component == "worker":
+            ours["DCRON_WORKER_PORT"] = str(self._options.worker_port + index)
+            ours["DCRON_WORKER_DATA"] = str(self._directory.path / f"worker-{index + 1}")
+        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES} | ours
+
+    def _stop_children(self, children: Sequence[Child]) -> None:
+        """Stop them at the same time; kill those that take too long."""
+        with ThreadPoolExecutor(max_workers=max(1, len(children))) as threads:
+            stops = [threads.submit(child.stop, SERVICE_GRACE_S) for child in children]
+            while not all(stop.done() for stop in stops):
+                if self._interruption.at_once.wait(LOOK_EVERY_S):
+                    for child in children:
+                        child.kill()
