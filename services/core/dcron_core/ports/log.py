@@ -47,8 +47,10 @@ class Producer(Protocol):
     ) -> Awaitable[int]:
         """Hand over a record; await the answer for its offset once it is acknowledged.
 
-        Records of one key land in the order of the submits. When the answer raises LogUnavailableError, the
-        record may be in the log or not.
+        Records of one key land in the order of the submits. When an answer raises LogUnavailableError, the record
+        may be in the log or not, the answers of all records under way raise too, and so does the next submit: a
+        caller who has sent ahead learns of it before a later record overtakes. It then submits the failed ones
+        again, in order. Raises ValueError for a record that is too large for the log.
         """
         ...
 
@@ -63,7 +65,7 @@ class Reader(Protocol):
     async def poll(self, timeout_s: float, limit: int = 1000) -> list[Record]:
         """Return the next records, in order within each partition; empty when none come in time.
 
-        Raises OffsetOutOfRangeError when the position is no longer, or not yet, in the log.
+        While the log does not answer, none come. Raises OffsetOutOfRangeError when the position is no longer, or not yet, in the log.
         """
         ...
 
@@ -72,7 +74,7 @@ class GroupReader(Protocol):
     """Reads the partitions that the consumer group gives this member."""
 
     async def poll(self, timeout_s: float, limit: int = 1000) -> list[Record]:
-        """Return the next records; empty when none come in time."""
+        """Return the next records; empty when none come in time, also while the log does not answer."""
         ...
 
     async def commit(self) -> None:

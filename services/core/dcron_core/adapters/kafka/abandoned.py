@@ -29,6 +29,8 @@ async def bury(producer: Any) -> None:
         await asyncio.wait([task])
     queue = producer._message_accumulator  # noqa: SLF001  see the module's docstring
     batches = [batch for queued in queue._batches.values() for batch in queued]  # noqa: SLF001
+    # Those that wait to be sent again count as pending when they end, or aiokafka stumbles over them.
+    queue._pending_batches.update(batches)  # noqa: SLF001
     queue.fail_all(KafkaError("the producer was given up"))
     for batch in batches:
         if batch._drain_waiter.done() and not batch._drain_waiter.cancelled():  # noqa: SLF001

@@ -88,12 +88,9 @@ class MemoryProducer:
     async def submit(
         self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
     ) -> Awaitable[int]:
+        await self._log.turn()
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        try:
-            await self._log.turn()
-            answer.set_result(self._log.append(topic, key, value, headers))
-        except LogUnavailableError as error:
-            answer.set_exception(error)
+        answer.set_result(self._log.append(topic, key, value, headers))
         return answer
 
     async def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> int:
