@@ -14,5 +14,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { "/api": master, "/login": master } },
-  test: { environment: "jsdom", restoreMocks: true },
+  test: { environment: "jsdom", setupFiles: "src/test-setup.ts", unstubGlobals: true },
 });

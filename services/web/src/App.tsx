@@ -32,16 +32,18 @@ function Header() {
   const { version } = useSystem();
   return (
     <header className="masthead">
-      <Link href="/" className="brand">
-        <Logo />
-        <span>dcron</span>
-      </Link>
-      <nav aria-label="Main">
-        <Link href="/" className={(active) => (active ? "tab tab-active" : "tab")}>
-          Jobs
+      <div className="masthead-inner">
+        <Link href="/" className="brand">
+          <Logo />
+          <span>dcron</span>
         </Link>
-      </nav>
-      {version && <span className="version">{version}</span>}
+        <nav aria-label="Main">
+          <Link href="/" className={(active) => (active ? "tab tab-active" : "tab")}>
+            Jobs
+          </Link>
+        </nav>
+        {version && <span className="version">{version}</span>}
+      </div>
     </header>
   );
 }

@@ -3,20 +3,11 @@
 import { Service, withQuery } from "./client";
 import type { Execution, ExecutionList, OutputPage, SkippedTickList } from "./types";
 
-const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
 const OUTPUT_PAGE = 500;
 
-/**
- * Return where to reach the log-ingester from the page at `page`.
- *
- * Empty or relative: behind the same proxy as the page. A browser's cookie is for one host name, so when
- * both are this machine, the ingester is called by the name that the page was opened with.
- */
+/** Return where to reach the log-ingester from the page at `page`; empty or relative: behind the page's proxy. */
 export function ingesterAddress(given: string, page: string): string {
-  const address = new URL(given || "/", page);
-  const here = new URL(page);
-  if (LOOPBACK.has(address.hostname) && LOOPBACK.has(here.hostname)) address.hostname = here.hostname;
-  return address.href.replace(/\/+$/, "");
+  return new URL(given || "/", page).href.replace(/\/+$/, "");
 }
 
 export class Ingester {
@@ -48,9 +39,10 @@ export class Ingester {
     return this.#get(withQuery("/api/v1/ticks/skipped", { job_id: jobId }), signal);
   }
 
-  /** Address of the websocket that follows a run. */
-  liveAddress(executionId: string): string {
-    return `${this.#service.base.replace(/^http/, "ws")}/ws/executions/${encodeURIComponent(executionId)}`;
+  /** Address of the websocket that follows a run from chunk `fromSeq` on. */
+  liveAddress(executionId: string, fromSeq: number): string {
+    const base = this.#service.base.replace(/^http/, "ws");
+    return withQuery(`${base}/ws/executions/${encodeURIComponent(executionId)}`, { from_seq: fromSeq });
   }
 
   #get<T>(path: string, signal: AbortSignal | undefined): Promise<T> {

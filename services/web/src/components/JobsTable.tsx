@@ -77,10 +77,18 @@ function LastRun({ known, run }: { known: boolean; run: Execution | undefined })
     <Link href={`/executions/${run.execution_id}`} className="last-run">
       <StatusBadge status={run.status} />
       <span className="detail">
-        <Ago at={run.finished_at ?? run.started_at ?? run.due_at} />
-        {" · "}
-        <RunTime from={run.started_at} to={run.finished_at} />
+        {run.status === "running" ? "for " : <EndedAgo run={run} />}
+        <RunTime run={run} />
       </span>
     </Link>
+  );
+}
+
+function EndedAgo({ run }: { run: Execution }) {
+  return (
+    <>
+      <Ago at={run.finished_at ?? run.started_at ?? run.due_at} />
+      {" · "}
+    </>
   );
 }

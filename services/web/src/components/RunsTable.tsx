@@ -36,7 +36,7 @@ export function RunsTable({ runs }: { runs: Execution[] }) {
             </td>
             <td data-name="Started">{run.started_at ? lateness(run.due_at, run.started_at) : "–"}</td>
             <td data-name="Duration">
-              <RunTime from={run.started_at} to={run.finished_at} />
+              <RunTime run={run} />
             </td>
             <td data-name="Exit">{exitText(run)}</td>
             <td data-name="Worker" className="cell-worker">

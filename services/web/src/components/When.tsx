@@ -1,4 +1,5 @@
-import { formatElapsed, formatDuration } from "../time/duration";
+import type { Execution } from "../api/types";
+import { formatDuration, formatElapsed } from "../time/duration";
 import { formatAbsolute, formatCountdown, formatRelative } from "../time/instant";
 import { useNow } from "../time/useNow";
 
@@ -33,9 +34,11 @@ export function At({ at, zone }: { at: string; zone?: string }) {
 }
 
 /** How long a run took, or has been going on. */
-export function RunTime({ from, to }: { from: string | null; to: string | null }) {
-  if (!from) return <>–</>;
-  return to ? <>{formatDuration(Date.parse(to) - Date.parse(from))}</> : <Running since={from} />;
+export function RunTime({ run }: { run: Execution }) {
+  if (!run.started_at) return <>–</>;
+  if (run.status === "running") return <Running since={run.started_at} />;
+  if (!run.finished_at) return <>–</>;
+  return <>{formatDuration(Date.parse(run.finished_at) - Date.parse(run.started_at))}</>;
 }
 
 function Running({ since }: { since: string }) {

@@ -1,8 +1,8 @@
 /**
  * Follows a run: its state and its output, as they are written, to the end.
  *
- * The websocket sends what is stored and then what is new. When it is lost it is opened again, later each
- * time; what comes twice is dropped by `seq`, and what was left out is fetched over HTTP.
+ * The websocket sends what is stored and then what is new. When it is lost it is opened again from where it
+ * was, later each time; what comes twice is dropped by `seq`, and what was left out is fetched over HTTP.
  */
 
 import { RefusedError } from "../api/client";
@@ -16,7 +16,7 @@ const WAITING_POLL_MS = 1_000;
 
 /** What the follower needs of the log-ingester. */
 export interface RunSource {
-  open(): WebSocket;
+  open(fromSeq: number): WebSocket;
   execution(signal: AbortSignal): Promise<Execution>;
   output(fromSeq: number, signal: AbortSignal): Promise<OutputPage>;
 }
@@ -69,7 +69,7 @@ export class RunFollower {
 
   #connect(): void {
     if (this.#stop.signal.aborted) return;
-    const socket = this.#source.open();
+    const socket = this.#source.open(this.#sequence.next);
     this.#socket = socket;
     socket.onmessage = (message) => {
       const frame = readFrame(message.data);

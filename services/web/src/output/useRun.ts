@@ -24,7 +24,7 @@ class FollowedRun {
 
   constructor(ingester: Ingester, executionId: string) {
     const source = {
-      open: () => new WebSocket(ingester.liveAddress(executionId)),
+      open: (fromSeq: number) => new WebSocket(ingester.liveAddress(executionId, fromSeq)),
       execution: (signal: AbortSignal) => ingester.execution(executionId, signal),
       output: (fromSeq: number, signal: AbortSignal) => ingester.output(executionId, fromSeq, signal),
     };

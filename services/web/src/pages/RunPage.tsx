@@ -69,7 +69,7 @@ function RunFacts({ execution: run }: { execution: Execution }) {
           {late !== null && late !== "" && <span className="detail">{formatDuration(late)} after due</span>}
         </Fact>
         <Fact name="Duration">
-          <RunTime from={run.started_at} to={run.finished_at} />
+          <RunTime run={run} />
         </Fact>
         <Fact name="Exit">{exitText(run)}</Fact>
         <Fact name="Worker">
