@@ -65,7 +65,8 @@ class Reader(Protocol):
     async def poll(self, timeout_s: float, limit: int = 1000) -> list[Record]:
         """Return the next records, in order within each partition; empty when none come in time.
 
-        While the log does not answer, none come. Raises OffsetOutOfRangeError when the position is no longer, or not yet, in the log.
+        While the log does not answer, none come. Raises OffsetOutOfRangeError when the position is no longer, or
+        not yet, in the log.
         """
         ...
 
