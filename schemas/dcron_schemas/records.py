@@ -87,7 +87,7 @@ class TickSkipped(Struct, frozen=True, kw_only=True, tag=True, tag_field="kind")
     reason: SkipReason
     at: datetime
     last_tick: datetime | None = None  # the last one skipped, if there are several
-    count: int = 1  # how many
+    count: int = 1  # how many; 0: more than were counted
     detail: str = ""
     schema_version: int = SCHEMA_VERSION
 

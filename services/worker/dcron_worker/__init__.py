@@ -1,0 +1,13 @@
+"""The worker: holds the job table, claims due ticks, runs them, and ships what happened.
+
+* `planner`: which job is to be looked at when; pure.
+* `line`: whose turn it is to claim; pure.
+* `claims`: the transactions of design §5; pure.
+* `table`: etcd's prefixes as this worker knows them, feeding the planner.
+* `claimer`: due ticks and wanted runs become claims.
+* `batches`: transactions that are under way at the same time share calls to etcd.
+* `runner`, `process`, `output`: a claimed run, its process, what it writes.
+* `entries`: the two-step end; `former`: what an earlier life on the same directory left behind.
+* `spool`, `shipper`: records on disk before they are sent; sent in order.
+* `service`: all of it, opened and closed in order.
+"""

@@ -20,6 +20,7 @@ _HEADER = struct.Struct("<II")
 _PREFIX = struct.Struct("<BH")
 _CLOSES = 1
 _MOST_KEY_BYTES = 0xFFFF
+MOST_VALUE_BYTES = 512 << 10  # a chunk of output is below 200 KiB as JSON; Kafka takes 1 MiB
 _SKIP_BYTES = 1 << 18  # read at once on the way to a position
 _SUFFIX = ".segment"
 
@@ -57,10 +58,12 @@ def find_segments(directory: Path) -> list[Segment]:
 
 
 def encode_frame(record: SpoolRecord) -> bytes:
-    """Return the frame of a record."""
+    """Return the frame of a record. Raises ValueError for one that Kafka would refuse, and all others wait for."""
     key = record.key.encode()
     if len(key) > _MOST_KEY_BYTES:
         raise ValueError(f"the key {record.key[:40]!r}… has {len(key)} bytes; the most is {_MOST_KEY_BYTES}")
+    if len(record.value) > MOST_VALUE_BYTES:
+        raise ValueError(f"the record of {record.key!r} has {len(record.value)} bytes; the most is {MOST_VALUE_BYTES}")
     payload = _PREFIX.pack(_CLOSES if record.closes else 0, len(key)) + key + record.value
     return _HEADER.pack(len(payload), _checksum(payload)) + payload
 

@@ -7,6 +7,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.types import ExceptionHandlersMap
+from msgspec.structs import replace
 
 from dcron_core.errors import (
     CommandRejectedError,
@@ -17,6 +18,7 @@ from dcron_core.errors import (
     UnknownJobError,
     VersionConflictError,
 )
+from dcron_core.http.request_id import request_id_of
 from dcron_core.telemetry import get_logger
 from dcron_schemas.api import FieldProblem, Problem
 
@@ -94,7 +96,7 @@ def _phrase(status: int) -> str:
 
 
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    problem = problem_of(error)
+    problem = replace(problem_of(error), instance=request_id_of(request.scope))
     if problem.status >= 500:
         log.error("request failed", action="http.failed", path=request.url.path, error=repr(error), exc_info=error)
     headers = {"Retry-After": "1"} if problem.status == 503 else None

@@ -20,6 +20,7 @@ class JobTable:
         self._entries = {entry.job_id: entry for entry in entries}
         self._names = {(e.spec.namespace, e.spec.name): e.job_id for e in self._entries.values()}
         self._event_ids: OrderedDict[str, int] = OrderedDict()
+        self._sorted: list[JobEntry] | None = None  # made when asked for, forgotten with the next change
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -34,8 +35,10 @@ class JobTable:
         return None if job_id is None else self._entries[job_id]
 
     def entries(self) -> list[JobEntry]:
-        """Return all jobs, by namespace and name."""
-        return [self._entries[self._names[key]] for key in sorted(self._names)]
+        """Return all jobs, by namespace and name; not to be changed by the caller."""
+        if self._sorted is None:
+            self._sorted = [self._entries[self._names[key]] for key in sorted(self._names)]
+        return self._sorted
 
     def position_of(self, event_id: str) -> int | None:
         """Return the position of that event, if it is among the last `REPETITION_WINDOW` ones."""
@@ -44,6 +47,7 @@ class JobTable:
     def absorb(self, position: int, event_id: str, changes: Iterable[Change]) -> None:
         """Advance to `position`, with the changes that its event made."""
         for change in changes:
+            self._sorted = None
             match change:
                 case LogNamed(log_id):
                     self.log_id = log_id

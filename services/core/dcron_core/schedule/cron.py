@@ -28,7 +28,7 @@ class CronTimetable:
         self._zone = zone
         seconds, *rest = expression.fields
         # croniter wants seconds last; it steps through wall-clock times, which have no zone
-        start = datetime.min.replace(year=2000)
+        start = _wall(datetime(2000, 1, 1, tzinfo=UTC), timedelta())
         self._walls = croniter(" ".join([*rest, seconds]), start, max_years_between_matches=YEARS_TO_LOOK)
 
     def next_after(self, after: datetime) -> datetime | None:

@@ -1,0 +1,275 @@
+"""The HTTP API of the master, under `/api/v1`.
+
+Bodies are read by `dcron_core.jobs.validation`, which reports every problem with its field; the classes at
+the end tell OpenAPI what those bodies are.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody
+from litestar.params import Parameter
+from msgspec import Struct
+
+from dcron_core.clock import Clock
+from dcron_core.errors import UnavailableError, UnknownJobError
+from dcron_core.http.problems import ProblemError, parse_uuid
+from dcron_core.http.request_id import request_id_of
+from dcron_core.ids import IdSource
+from dcron_core.jobs.fold import Applied, Rejected
+from dcron_core.jobs.table import JobTable
+from dcron_core.jobs.validation import parse_job
+from dcron_master.commands import Command, Commands
+from dcron_master.projector import Projector
+from dcron_master.views import bad_parameter, job_page, job_view
+from dcron_schemas.api import Info, Job, JobList, RunAccepted
+from dcron_schemas.events import (
+    EventData,
+    JobCreated,
+    JobDeleted,
+    JobPaused,
+    JobResumed,
+    JobUpdated,
+    KillRequested,
+    RunRequested,
+)
+from dcron_schemas.state import JobEntry
+
+ACTOR = "token"  # there is one identity until users come: the holder of the token
+
+IdempotencyKey = Parameter(
+    header="Idempotency-Key", default="", max_length=200, description="Makes a repeated command safe; any unique text."
+)
+IfMatch = Parameter(header="If-Match", default="", description='The version the command is meant for, such as "3".')
+
+
+class CommandOutcome(Struct, frozen=True, kw_only=True):
+    """What became of an earlier command."""
+
+    event_id: str
+    outcome: str  # applied, rejected or unknown
+    detail: str = ""
+    job_id: str = ""
+    execution_id: str = ""
+
+
+class JobBody(Operation):
+    """An operation whose body is a JobSpec."""
+
+    def __post_init__(self) -> None:
+        schema = Reference(ref="#/components/schemas/JobSpec")
+        self.request_body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+
+
+class Asking(Struct, frozen=True):
+    """Who asks, in which request."""
+
+    request_id: str
+    idempotency_key: str
+    expected_version: int | None
+
+
+class JobController(Controller):
+    """Jobs: read from this master's fold, changed through the log."""
+
+    path = "/api/v1/jobs"
+    tags = ("jobs",)
+
+    @get()
+    async def list_jobs(
+        self,
+        projector: Projector,
+        clock: Clock,
+        namespace: str = "",
+        name: str = "",
+        q: str = "",
+        cursor: str = "",
+        limit: int = 100,
+    ) -> JobList:
+        """List jobs by namespace and name; `q` searches names, descriptions, owners and tags."""
+        entries = _table(projector).entries()
+        return job_page(entries, clock.now(), namespace=namespace, name=name, text=q, cursor=cursor, limit=limit)
+
+    @post(operation_class=JobBody)
+    async def create_job(
+        self,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        clock: Clock,
+        ids: IdSource,
+        idempotency_key: str = IdempotencyKey,
+    ) -> Response[Job]:
+        """Create a job."""
+        spec = parse_job(await request.body())
+        asking = Asking(request_id_of(request.scope), idempotency_key, None)
+        applied = await _execute(commands, asking, ids.uuid7(clock.now()), JobCreated(spec))
+        assert applied.job is not None
+        return _job_response(applied.job, clock, 201)
+
+    @get("/{job_id:str}")
+    async def show_job(self, job_id: str, projector: Projector, clock: Clock) -> Response[Job]:
+        """Show a job; its version is the ETag."""
+        return _job_response(_entry(projector, job_id), clock, 200)
+
+    @put("/{job_id:str}", operation_class=JobBody)
+    async def update_job(
+        self,
+        job_id: str,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        clock: Clock,
+        if_match: str = IfMatch,
+        idempotency_key: str = IdempotencyKey,
+    ) -> Response[Job]:
+        """Replace a job's definition. `If-Match` is required: a rival edit must not be lost."""
+        if not if_match:
+            raise ProblemError(
+                428, "which version is meant?", 'send If-Match with the ETag of the job you looked at, such as "3"'
+            )
+        spec = parse_job(await request.body())
+        asking = _asking(request, idempotency_key, if_match)
+        applied = await _execute(commands, asking, parse_uuid("job_id", job_id), JobUpdated(spec))
+        assert applied.job is not None
+        return _job_response(applied.job, clock, 200)
+
+    @delete("/{job_id:str}", status_code=204)
+    async def delete_job(
+        self,
+        job_id: str,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        if_match: str = IfMatch,
+        idempotency_key: str = IdempotencyKey,
+    ) -> None:
+        """Delete a job. Its history stays in the log, its runs in the store."""
+        asking = _asking(request, idempotency_key, if_match)
+        await _execute(commands, asking, parse_uuid("job_id", job_id), JobDeleted())
+
+    @post("/{job_id:str}/run", status_code=202)
+    async def run_job(
+        self,
+        job_id: str,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        if_match: str = IfMatch,
+        idempotency_key: str = IdempotencyKey,
+    ) -> RunAccepted:
+        """Run a job once now, outside its ticks."""
+        asking = _asking(request, idempotency_key, if_match)
+        applied = await _execute(commands, asking, parse_uuid("job_id", job_id), RunRequested())
+        assert applied.execution_id is not None
+        return RunAccepted(execution_id=applied.execution_id, job_id=job_id)
+
+    @post("/{job_id:str}/pause", status_code=200)
+    async def pause_job(
+        self,
+        job_id: str,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        clock: Clock,
+        if_match: str = IfMatch,
+        idempotency_key: str = IdempotencyKey,
+    ) -> Response[Job]:
+        """Stop a job's ticks until it is resumed."""
+        return await _switch(job_id, commands, clock, _asking(request, idempotency_key, if_match), JobPaused())
+
+    @post("/{job_id:str}/resume", status_code=200)
+    async def resume_job(
+        self,
+        job_id: str,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        clock: Clock,
+        if_match: str = IfMatch,
+        idempotency_key: str = IdempotencyKey,
+    ) -> Response[Job]:
+        """Let a job have ticks again, from now on."""
+        return await _switch(job_id, commands, clock, _asking(request, idempotency_key, if_match), JobResumed())
+
+    @post("/{job_id:str}/executions/{execution_id:str}/kill", status_code=202)
+    async def kill_execution(
+        self,
+        job_id: str,
+        execution_id: str,
+        request: Request[Any, Any, Any],
+        commands: Commands,
+        idempotency_key: str = IdempotencyKey,
+    ) -> RunAccepted:
+        """End a run: SIGTERM to its whole process group, SIGKILL after the job's kill_grace."""
+        asking = _asking(request, idempotency_key, "")
+        await _execute(commands, asking, parse_uuid("job_id", job_id), KillRequested(execution_id))
+        return RunAccepted(execution_id=execution_id, job_id=job_id)
+
+
+@get("/api/v1/commands/{event_id:uuid}", tags=["jobs"])
+async def command_outcome(event_id: UUID, commands: Commands) -> CommandOutcome:
+    """Tell what became of a command whose answer was in doubt."""
+    match commands.outcome_of(str(event_id)):
+        case Applied() as applied:
+            return CommandOutcome(
+                event_id=str(event_id),
+                outcome="applied",
+                job_id=applied.job.job_id if applied.job else "",
+                execution_id=applied.execution_id or "",
+            )
+        case Rejected(error):
+            return CommandOutcome(event_id=str(event_id), outcome="rejected", detail=str(error))
+    return CommandOutcome(
+        event_id=str(event_id), outcome="unknown", detail="not in the part of the log that this master has folded"
+    )
+
+
+@get("/api/v1/info", tags=["operations"], sync_to_thread=False)
+def info(service_info: Info) -> Info:
+    """Tell a client what it needs to find its way."""
+    return service_info
+
+
+async def _switch(job_id: str, commands: Commands, clock: Clock, asking: Asking, data: EventData) -> Response[Job]:
+    applied = await _execute(commands, asking, parse_uuid("job_id", job_id), data)
+    assert applied.job is not None
+    return _job_response(applied.job, clock, 200)
+
+
+async def _execute(commands: Commands, asking: Asking, job_id: str, data: EventData) -> Applied:
+    return await commands.execute(
+        Command(
+            data=data,
+            actor=ACTOR,
+            request_id=asking.request_id,
+            job_id=job_id,
+            idempotency_key=asking.idempotency_key,
+            expected_version=asking.expected_version,
+        )
+    )
+
+
+def _asking(request: Request[Any, Any, Any], idempotency_key: str, if_match: str) -> Asking:
+    return Asking(request_id_of(request.scope), idempotency_key, _version(if_match))
+
+
+def _version(if_match: str) -> int | None:
+    if if_match in ("", "*"):
+        return None
+    text = if_match.strip().removeprefix("W/").strip('"')
+    if not text.isdecimal():
+        raise bad_parameter("If-Match", if_match, 'the ETag of the job, such as "3", or *')
+    return int(text)
+
+
+def _table(projector: Projector) -> JobTable:
+    if not projector.started.is_set():
+        raise UnavailableError("this master has not read etcd yet")
+    return projector.table
+
+
+def _entry(projector: Projector, job_id: str) -> JobEntry:
+    entry = _table(projector).get(parse_uuid("job_id", job_id))
+    if entry is None:
+        raise UnknownJobError(f"there is no job {job_id}; it may have been deleted")
+    return entry
+
+
+def _job_response(entry: JobEntry, clock: Clock, status: int) -> Response[Job]:
+    return Response(job_view(entry, clock.now()), status_code=status, headers={"ETag": f'"{entry.version}"'})

@@ -1,0 +1,63 @@
+"""The page: the login link, and the web build's files.
+
+Any path that is no file of the build answers with `index.html`, so that the page's own routes can be
+opened and reloaded.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from litestar import MediaType, Response, get
+from litestar.datastructures import Cookie
+from litestar.response import File, Redirect
+
+from dcron_core.http.identity import COOKIE, cookie_value, matches
+from dcron_core.http.problems import ProblemError
+
+BUILD = Path(__file__).parent / "page"
+COOKIE_LIFE_S = 30 * 24 * 3600
+NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/openapi.json\n"
+
+
+@get("/login", include_in_schema=False, sync_to_thread=False)
+def login(token_secret: str, token: str = "") -> Redirect:
+    """Set the cookie from the token of the printed link, and go to the page."""
+    if not matches(token, token_secret):
+        raise ProblemError(
+            401, "not logged in", "this link's token is not this system's; `dcron link` prints the right one"
+        )
+    cookie = Cookie(
+        key=COOKIE, value=cookie_value(token_secret), httponly=True, samesite="strict", max_age=COOKIE_LIFE_S, path="/"
+    )
+    return Redirect("/", status_code=303, cookies=[cookie], headers={"Cache-Control": "no-store"})
+
+
+@get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
+def page(path: str = "/") -> File | Response[str]:
+    """Serve a file of the web build."""
+    wanted = PurePosixPath(path.lstrip("/"))
+    if wanted.parts[:1] in (("api",), ("ws",)):
+        raise ProblemError(404, "not found", f"there is no {path}; /api/openapi.json lists what there is")
+    file = BUILD / wanted
+    if ".." in wanted.parts or not file.is_file():
+        file = BUILD / "index.html"
+    if not file.is_file():
+        return Response(NOT_BUILT, media_type=MediaType.TEXT, status_code=503)
+    lasting = file.parent.name == "assets"  # their names hold their hash
+    cache = "public, max-age=31536000, immutable" if lasting else "no-cache"
+    return File(file, content_disposition_type="inline", headers={"Cache-Control": cache})
+
+
+def security_headers(log_ingester_url: str) -> dict[str, str]:
+    """Return the headers that every answer carries: the page may talk to this origin and the log-ingester only."""
+    live = log_ingester_url.replace("http", "ws", 1)
+    policy = (
+        f"default-src 'self'; connect-src 'self' {log_ingester_url} {live}; img-src 'self' data:; "
+        "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+        "form-action 'self'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+    }

@@ -1,0 +1,275 @@
+"""The log into etcd (design §5, "The projector"; G2, G3).
+
+Every master runs one; there is no leader. It starts from a snapshot of etcd at one revision and folds the
+log from the position after it. Each batch goes to etcd in one transaction that compares the projection key
+it extends: two masters, redelivery and a crash at any instant end in the same etcd state. Whoever loses the
+comparison reads how far the winner came, drops that much of its own queue, and carries on: the fold is
+deterministic, so what the winner wrote is what the loser would have written.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+from msgspec import Struct
+
+from dcron_core.errors import LogMismatchError, ProjectionStoppedError, UnavailableError
+from dcron_core.jobs.changes import KillAsked
+from dcron_core.jobs.fold import Applied, Outcome, fold
+from dcron_core.jobs.table import REPETITION_WINDOW, JobTable
+from dcron_core.keys import Keys
+from dcron_core.lifecycle import retrying
+from dcron_core.ports.log import Log, Reader, Record
+from dcron_core.ports.store import KeyValue, KeyValueStore, ModRevisionIs, Put, Transaction
+from dcron_core.telemetry import get_logger
+from dcron_master.pending import PendingChanges
+from dcron_schemas.codec import UndecodableError, decode_event, decode_state, encode
+from dcron_schemas.events import JobEvent, LogOpened, UnknownEvent
+from dcron_schemas.state import JobEntry, Projection
+
+KILL_LEASE_S = 60  # a kill request is forgotten after this: by then its run is over, or its worker is
+POLL_S = 1.0
+HANDLED_KEPT = 2 * REPETITION_WINDOW
+
+log = get_logger()
+
+
+class Snapshot(Struct, frozen=True):
+    """etcd's job table and its position, at one revision."""
+
+    projection: Projection
+    mod_revision: int  # of the projection key; 0: it does not exist
+    entries: tuple[JobEntry, ...]
+
+
+async def read_snapshot(store: KeyValueStore, keys: Keys) -> Snapshot:
+    """Read the job table and the position that belongs to it.
+
+    The two are read one after the other; that the projection key did not change in between makes them one.
+    """
+    while True:
+        before = await store.get(keys.projection)
+        jobs = await store.read_prefix(keys.jobs)
+        after = await store.get(keys.projection)
+        if _revision(before) == _revision(after):
+            break
+    projection = Projection(position=-1, log_id="") if before is None else decode_state(Projection, before.value)
+    entries = tuple(decode_state(JobEntry, item.value) for item in jobs.items)
+    return Snapshot(projection, _revision(before), entries)
+
+
+def _revision(item: KeyValue | None) -> int:
+    return 0 if item is None else item.mod_revision
+
+
+class Handled(Struct, frozen=True):
+    """An event that this master folded, and what came of it."""
+
+    event: JobEvent
+    outcome: Outcome
+
+
+class Projector:
+    """Folds the log and writes the projection. `table` is what this master knows."""
+
+    def __init__(self, store: KeyValueStore, log_: Log, keys: Keys, topic: str) -> None:
+        self._store = store
+        self._log = log_
+        self._keys = keys
+        self._topic = topic
+        self._projection_revision = 0
+        self._pending = PendingChanges(keys)
+        self._handled: OrderedDict[int, Handled] = OrderedDict()
+        self._projected = asyncio.Condition()
+        self.table = JobTable()
+        self.projected = -1  # position up to which etcd is known to hold the fold
+        self._read = -1  # offset of the last record read
+        self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
+        self.caught_up = asyncio.Event()  # and both servers answer
+        self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
+
+    async def run(self, opening: JobEvent) -> None:
+        """Project for ever. `opening` names the log if it is empty.
+
+        A log that does not fit etcd's projection stops it; the reason stays in `stopped`, for the probes.
+        """
+        try:
+            await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
+            while True:
+                await retrying(self._follow, on=UnavailableError, what="projection")
+        except LogMismatchError as error:
+            self.stopped = error
+            log.error("the projection stopped", action="projector.stopped", error=str(error))
+            await self._tell()
+            await asyncio.Event().wait()
+
+    async def outcome(self, position: int) -> Outcome:
+        """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
+        await self.passed(position)
+        return self._handled[position].outcome
+
+    async def seen(self, event_id: str) -> int:
+        """Wait until the event is projected; return its position."""
+        async with self._projected:
+            await self._projected.wait_for(lambda: self._known(event_id) or self.stopped is not None)
+        position = self.table.position_of(event_id)
+        if position is None:
+            assert self.stopped is not None
+            raise self.stopped
+        return position
+
+    async def passed(self, position: int) -> None:
+        """Wait until etcd holds the fold up to `position`."""
+        async with self._projected:
+            await self._projected.wait_for(lambda: self.projected >= position or self.stopped is not None)
+        if self.stopped is not None and self.projected < position:
+            raise self.stopped
+
+    def handled(self, position: int) -> Handled | None:
+        """Return the event at `position` and its outcome, if this master folded it and still knows."""
+        return self._handled.get(position)
+
+    def _known(self, event_id: str) -> bool:
+        position = self.table.position_of(event_id)
+        return position is not None and position <= self.projected
+
+    async def _start(self, opening: JobEvent) -> None:
+        """Take etcd's job table and position as they are now, and make sure that the log belongs to them."""
+        snapshot = await read_snapshot(self._store, self._keys)
+        projection = snapshot.projection
+        if (await self._log.bounds(self._topic)).end == 0 and projection.position < 0:
+            async with self._log.producer() as producer:
+                await producer.append(self._topic, opening.job_id, encode(opening))
+        await self._check_log(projection)
+        self.table = JobTable(log_id=projection.log_id, position=projection.position, entries=snapshot.entries)
+        self._projection_revision = snapshot.mod_revision
+        self.projected = projection.position
+        self._read = max(-1, projection.position - REPETITION_WINDOW)
+        self.started.set()
+
+    async def _follow(self) -> None:
+        """Read on from where this master is, and project, until something does not answer."""
+        try:
+            await self._check_log(Projection(position=self.table.position, log_id=self.table.log_id))
+            async with self._log.reader(self._topic, {0: self._read + 1}) as reader:
+                await self._write_pending()
+                end = (await self._log.bounds(self._topic)).end
+                while self._read < end - 1:
+                    await self._step(reader)
+                self.caught_up.set()
+                while True:
+                    await self._step(reader)
+        finally:
+            self.caught_up.clear()
+
+    async def _check_log(self, projection: Projection) -> None:
+        """Refuse a log that is not the one etcd was projected from; open an empty one."""
+        bounds = await self._log.bounds(self._topic)
+        if bounds.start > 0:
+            raise LogMismatchError(
+                f"topic {self._topic} begins at offset {bounds.start}, not 0: its beginning was deleted; restore the "
+                "topic from a backup and set retention.ms=-1"
+            )
+        if bounds.end <= projection.position:
+            raise LogMismatchError(
+                f"topic {self._topic} ends at offset {bounds.end - 1}, but etcd's {self._keys.projection} is at "
+                f"position {projection.position}: the log is shorter than what was made of it; restore the topic "
+                "from a backup, or, if this log is the true one, remove etcd's keys under "
+                f"{self._keys.prefix} and start again"
+            )
+        log_id = await self._log_id()
+        if projection.log_id and log_id != projection.log_id:
+            raise LogMismatchError(
+                f"topic {self._topic} is log {log_id}, but etcd's {self._keys.projection} is of log "
+                f"{projection.log_id}: check DCRON_KAFKA, DCRON_TOPIC_PREFIX, DCRON_ETCD and DCRON_ETCD_PREFIX"
+            )
+
+    async def _log_id(self) -> str:
+        async with self._log.reader(self._topic, {0: 0}) as reader:
+            while not (records := await reader.poll(POLL_S, limit=1)):
+                pass
+        try:
+            event = decode_event(records[0].value)
+        except UndecodableError as error:
+            raise LogMismatchError(f"the first record of {self._topic} is not an event: {error}") from error
+        if not isinstance(event, JobEvent) or not isinstance(event.data, LogOpened):
+            raise LogMismatchError(f"the first record of {self._topic} is not LogOpened: it is not a log of dcron")
+        return event.data.log_id
+
+    async def _step(self, reader: Reader) -> None:
+        records = await reader.poll(POLL_S)
+        for record in records:
+            await self._fold(record)
+            self._read = record.offset
+        if records:
+            await self._write_pending()
+        else:  # quiet: ask both servers whether they are there, so that a command need not find out
+            await self._store.get(self._keys.projection)
+            await self._log.bounds(self._topic)
+
+    async def _tell(self) -> None:
+        async with self._projected:
+            self._projected.notify_all()
+
+    async def _fold(self, record: Record) -> None:
+        position = record.offset
+        event = self._decode(record)
+        if position <= self.table.position:
+            self.table.remember(position, event.event_id)  # etcd has it; only repetitions of it matter
+            return
+        if isinstance(event, UnknownEvent):
+            raise ProjectionStoppedError(
+                f"offset {position} of {self._topic} is a {event.kind} event of schema version {event.schema_version}, "
+                "which this release does not know; run the release that wrote it, or a newer one"
+            )
+        outcome = fold(self.table, position, event)
+        changes = outcome.changes if isinstance(outcome, Applied) else ()
+        if not isinstance(outcome, Applied):
+            log.info("event without effect", action="projector.no_effect", position=position, outcome=str(outcome))
+        kills = any(isinstance(change, KillAsked) for change in changes)
+        lease = await self._store.grant_lease(KILL_LEASE_S) if kills else 0
+        self.table.absorb(position, event.event_id, changes)
+        self._pending.add(position, changes, lease)
+        self._handled[position] = Handled(event, outcome)
+        if len(self._handled) > HANDLED_KEPT:
+            self._handled.popitem(last=False)
+
+    def _decode(self, record: Record) -> JobEvent | UnknownEvent:
+        try:
+            return decode_event(record.value)
+        except UndecodableError as error:
+            raise ProjectionStoppedError(
+                f"offset {record.offset} of {self._topic} cannot be read ({error}); nothing after it is projected, so "
+                "that nothing passes silently"
+            ) from error
+
+    async def _write_pending(self) -> None:
+        while self._pending:
+            await self._write_batch()
+        await self._tell()
+
+    async def _write_batch(self) -> None:
+        """Write the next batch, or find out how far another master came."""
+        batch = self._pending.next_batch()
+        projection = Projection(position=batch.position, log_id=self.table.log_id)
+        result = await self._store.transact(
+            Transaction(
+                compare=(ModRevisionIs(self._keys.projection, self._projection_revision),),
+                success=(Put(self._keys.projection, encode(projection)), *batch.operations),
+            )
+        )
+        if result.succeeded:
+            self._projection_revision = result.revision
+            self._passed(batch.position)
+            return
+        current = await self._store.get(self._keys.projection)
+        if current is None:
+            raise LogMismatchError(
+                f"etcd's {self._keys.projection} is gone while this master was running; restart the master to rebuild "
+                "etcd's job table from the log"
+            )
+        self._projection_revision = current.mod_revision
+        self._passed(decode_state(Projection, current.value).position)
+
+    def _passed(self, position: int) -> None:
+        self._pending.forget_through(position)
+        self.projected = max(self.projected, min(position, self.table.position))

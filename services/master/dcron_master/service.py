@@ -1,0 +1,160 @@
+"""The master, opened and closed in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp
+from msgspec import Struct
+
+from dcron_core.adapters.etcd import EtcdStore
+from dcron_core.adapters.kafka import KafkaLog
+from dcron_core.clock import Clock, SystemClock
+from dcron_core.durations import parse_duration
+from dcron_core.errors import UnavailableError
+from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.probes import Readiness, probes
+from dcron_core.http.problems import EXCEPTION_HANDLERS
+from dcron_core.http.request_id import RequestIdMiddleware
+from dcron_core.http.server import listen, serving
+from dcron_core.ids import IdSource
+from dcron_core.jobs.validation import MAX_JOB_BYTES
+from dcron_core.keys import Keys
+from dcron_core.lifecycle import Background, retrying, run_until_signalled
+from dcron_core.ports.log import Log, Topic
+from dcron_core.ports.store import KeyValueStore
+from dcron_core.settings import MasterSettings
+from dcron_core.telemetry import get_logger
+from dcron_core.version import VERSION
+from dcron_master.api import JobController, command_outcome, info
+from dcron_master.commands import Commands
+from dcron_master.metrics import MasterMetrics
+from dcron_master.page import login, page, security_headers
+from dcron_master.projector import Projector
+from dcron_master.sweeper import Sweeper
+from dcron_schemas.api import Info
+from dcron_schemas.events import JobEvent, LogOpened
+
+log = get_logger()
+
+
+class Master(Struct, frozen=True):
+    """A master that is open."""
+
+    background: Background
+    port: int  # where it serves
+    projector: Projector
+
+
+@asynccontextmanager
+async def open_master(
+    settings: MasterSettings, store: KeyValueStore, log_: Log, clock: Clock, ids: IdSource
+) -> AsyncIterator[Master]:
+    """Run a master on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
+    keys = Keys(settings.etcd_prefix)
+    metrics = MasterMetrics()
+    readiness = Readiness("projection")
+    bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
+    projector = Projector(store, log_, keys, settings.job_events_topic)
+    async with AsyncExitStack() as stack:
+        background = Background()
+        stack.push_async_callback(background.stop)
+        producer = await stack.enter_async_context(log_.producer())
+        timeout_s = parse_duration(settings.command_timeout).total_seconds()
+        commands = Commands(projector, log_, producer, settings.job_events_topic, clock, ids, timeout_s)
+        sweeper = Sweeper(store, producer, keys, settings, clock, metrics)
+        background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
+        background.start("readiness", _watch_readiness(projector, readiness, metrics))
+        background.start("sweeper", sweeper.run())
+        app = _application(settings, projector, commands, readiness, metrics, clock, ids)
+        port = await stack.enter_async_context(serving(app, bound))
+        log.info("master serves", action="master.serving", port=port)
+        yield Master(background, port, projector)
+
+
+async def run(settings: MasterSettings) -> None:
+    """Run a master on etcd and Kafka until a signal comes."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Background]:
+        async with (
+            EtcdStore.open(settings.etcd) as store,
+            KafkaLog.open(settings.kafka) as log_,
+            open_master(settings, store, log_, SystemClock(), IdSource()) as master,
+        ):
+            yield master.background
+
+    await run_until_signalled(opened())
+
+
+def topics(settings: MasterSettings) -> list[Topic]:
+    """Return the topics as they should be; the job events are kept for ever."""
+    retention_ms = int(parse_duration(settings.execution_retention).total_seconds() * 1000)
+    replication = settings.topic_replication
+    return [
+        Topic(settings.job_events_topic, partitions=1, replication=replication),
+        Topic(settings.executions_topic, settings.execution_partitions, retention_ms, replication),
+        Topic(settings.dead_letter_topic, partitions=1, replication=replication),
+    ]
+
+
+def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
+    now = clock.now()
+    return JobEvent(
+        event_id=ids.uuid7(now), job_id="", actor="dcron", request_id="", at=now, data=LogOpened(ids.uuid7(now))
+    )
+
+
+async def _project(projector: Projector, log_: Log, settings: MasterSettings, opening: JobEvent) -> None:
+    await retrying(lambda: log_.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    await projector.run(opening)
+
+
+async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: MasterMetrics) -> None:
+    """Keep the probe and the gauges true."""
+    while True:
+        if projector.stopped is not None:
+            readiness.lost("projection", str(projector.stopped))
+        elif projector.caught_up.is_set():
+            readiness.met("projection")
+        else:
+            readiness.lost("projection", "reading the log, or etcd or Kafka do not answer")
+        metrics.position.set(projector.projected)
+        metrics.jobs.set(len(projector.table))
+        await asyncio.sleep(0.1)
+
+
+def _application(
+    settings: MasterSettings,
+    projector: Projector,
+    commands: Commands,
+    readiness: Readiness,
+    metrics: MasterMetrics,
+    clock: Clock,
+    ids: IdSource,
+) -> ASGIApp:
+    given = {
+        "projector": projector,
+        "commands": commands,
+        "clock": clock,
+        "ids": ids,
+        "token_secret": settings.token,
+        "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
+    }
+    app = Litestar(
+        route_handlers=[JobController, command_outcome, info, login, page, probes(readiness, metrics.registry)],
+        dependencies={name: _provide(value) for name, value in given.items()},
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=OpenAPIConfig(title="dcron master", version=VERSION, path="/api", render_plugins=()),
+        request_max_body_size=2 * MAX_JOB_BYTES,
+        response_headers=security_headers(settings.log_ingester_url),
+        logging_config=None,
+    )
+    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

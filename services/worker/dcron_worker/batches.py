@@ -1,0 +1,97 @@
+"""Transactions that are under way at the same time share calls to etcd (design §5, "Claim in batches")."""
+
+import asyncio
+
+from dcron_core.errors import LeaseLostError, StoreUnavailableError
+from dcron_core.ports.store import Delete, KeyValueStore, Put, Transaction, TransactionResult
+from dcron_core.telemetry import get_logger
+
+CALLS_AT_A_TIME = 4
+MOST_IN_A_CALL = 200
+FIRST_DELAY_S = 0.1
+MOST_DELAY_S = 2.0
+
+log = get_logger()
+
+_Waiting = tuple[Transaction, asyncio.Future[TransactionResult]]
+
+
+class TransactionBatches:
+    """Gathers what is submitted while calls are under way; each transaction has its own outcome."""
+
+    def __init__(self, store: KeyValueStore) -> None:
+        self._store = store
+        self._waiting: list[_Waiting] = []
+        self._calls: set[asyncio.Task[None]] = set()
+        self._scheduled = False
+
+    async def until_answered(self, transaction: Transaction, what: str) -> TransactionResult:
+        """Do one transaction again and again until the store answers.
+
+        A first try whose answer was lost may have succeeded; then the comparisons of the next one fail, and the
+        caller finds its own writes. Raises LeaseLostError.
+        """
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                return await self.transact(transaction)
+            except StoreUnavailableError as error:
+                log.warning("trying again", action="store.retry", what=what, error=str(error), delay_s=delay_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, MOST_DELAY_S)
+
+    async def transact(self, transaction: Transaction) -> TransactionResult:
+        """Do one transaction, in company.
+
+        Raises StoreUnavailableError: then it may have happened or not; LeaseLostError: it did not, because a
+        lease that it writes under is gone.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[TransactionResult] = loop.create_future()
+        self._waiting.append((transaction, future))
+        if not self._scheduled:  # everything that is submitted in this turn of the loop goes together
+            self._scheduled = True
+            loop.call_soon(self._begin_calls)
+        return await future
+
+    def _begin_calls(self) -> None:
+        self._scheduled = False
+        while self._waiting and len(self._calls) < CALLS_AT_A_TIME:
+            call = asyncio.create_task(self._call(self._take()))
+            self._calls.add(call)
+            call.add_done_callback(self._ended)
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._begin_calls()
+
+    def _take(self) -> list[_Waiting]:
+        """Take transactions that write no key twice; the others wait for the next call."""
+        written: set[str] = set()
+        taken: list[_Waiting] = []
+        left: list[_Waiting] = []
+        for item in self._waiting:
+            keys = {op.key for op in (*item[0].success, *item[0].failure) if isinstance(op, Put | Delete)}
+            if len(taken) < MOST_IN_A_CALL and written.isdisjoint(keys):
+                written |= keys
+                taken.append(item)
+            else:
+                left.append(item)
+        self._waiting = left
+        return taken
+
+    async def _call(self, batch: list[_Waiting]) -> None:
+        transactions = [transaction for transaction, _ in batch]
+        outcome = (await asyncio.gather(self._store.transact_all(transactions), return_exceptions=True))[0]
+        if isinstance(outcome, LeaseLostError) and len(batch) > 1:
+            # One of them wrote under a lease that is gone, and took the others with it.
+            for item in batch:
+                await self._call([item])
+            return
+        for place, (_, future) in enumerate(batch):
+            if future.done():
+                continue
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome[place])

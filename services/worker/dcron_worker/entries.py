@@ -1,0 +1,88 @@
+"""The two-step end of a run (design §5, "An end"; G6, G8).
+
+First the closing record goes to the spool, then one transaction lets the job go and writes the outcome into
+the open entry. When Kafka has acknowledged the record, the entry is removed: so an entry is removed only
+after Kafka has the record that closes it, in whatever order the two servers answer.
+"""
+
+import asyncio
+
+from dcron_core.keys import Keys
+from dcron_core.telemetry import get_logger
+from dcron_schemas.codec import encode
+from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, ExecutionRecord, TickSkipped
+from dcron_worker.batches import TransactionBatches
+from dcron_worker.claims import end_run, remove_entry
+from dcron_worker.shipper import Shipper
+from dcron_worker.spool import Spool
+from dcron_worker.spool_segment import SpoolRecord
+
+Closing = ExecutionFinished | ExecutionLost | TickSkipped
+
+log = get_logger()
+
+
+class Entries:
+    """The entries under `executions/` that this worker owns."""
+
+    def __init__(self, keys: Keys, transactions: TransactionBatches, spool: Spool) -> None:
+        self._keys = keys
+        self._transactions = transactions
+        self._spool = spool
+        self._closed_in_etcd: set[str] = set()
+        self._in_kafka: set[str] = set()
+        self._removed = asyncio.Event()
+        self._removed.set()
+
+    def record(self, execution_id: str, record: ExecutionRecord) -> None:
+        """Put a record on disk, to be sent."""
+        self._spool.append(SpoolRecord(execution_id, encode(record), isinstance(record, Closing)))
+
+    async def end(self, execution: Execution, record: ExecutionFinished | TickSkipped) -> None:
+        """Both steps' beginning: the record on disk for good, then the outcome in etcd, however long that takes."""
+        self.record(execution.execution_id, record)
+        await self._spool.sync()
+        await self.close_in_etcd(execution, record)
+
+    async def skipped(self, skipped: TickSkipped) -> None:
+        """Send the record of a skip whose entry a claim transaction has written already."""
+        self.record(skipped.execution.execution_id, skipped)
+        await self.closed_in_etcd(skipped.execution.execution_id)
+
+    async def close_in_etcd(self, execution: Execution, record: ExecutionFinished | TickSkipped) -> None:
+        """Write the outcome into the open entry and let the job go; the record is in the spool already."""
+        transaction = end_run(self._keys, execution, record)
+        result = await self._transactions.until_answered(transaction, f"end of {execution.execution_id}")
+        if not result.succeeded:
+            # The sweeper closed it as lost, or this was the second try of a write whose answer was lost.
+            log.info("the entry was not open any more", action="entry.closed", execution_id=execution.execution_id)
+        await self.closed_in_etcd(execution.execution_id)
+
+    async def closed_in_etcd(self, execution_id: str) -> None:
+        """The entry in etcd is closed; it can go once Kafka has its record."""
+        if execution_id in self._in_kafka:
+            self._in_kafka.discard(execution_id)
+            await self._remove(execution_id)
+        else:
+            self._closed_in_etcd.add(execution_id)
+            self._removed.clear()
+
+    async def removed(self) -> None:
+        """Wait until no closed entry is left in etcd."""
+        await self._removed.wait()
+
+    async def remove_acknowledged(self, shipper: Shipper) -> None:
+        """Remove entries as Kafka acknowledges their closing records, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for execution_id in await shipper.acknowledged():
+                    if execution_id in self._closed_in_etcd:
+                        group.create_task(self._remove(execution_id))
+                    else:
+                        self._in_kafka.add(execution_id)
+
+    async def _remove(self, execution_id: str) -> None:
+        await self._transactions.until_answered(remove_entry(self._keys, execution_id), f"removal of {execution_id}")
+        self._closed_in_etcd.discard(execution_id)
+        if not self._closed_in_etcd:
+            self._removed.set()

@@ -1,0 +1,143 @@
+"""What an earlier life of this worker, on the same data directory, left behind (design §5, "A run").
+
+A worker's death is its runs' death. The ledger keeps, for each run under way, a file with the process's id
+and start time; a worker that starts first ends what of it still runs, and then closes its entries: with the
+record that is still in the spool, with the outcome that etcd has, or, where nobody knows the outcome, as lost.
+"""
+
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dcron_core.clock import Clock
+from dcron_core.keys import Keys
+from dcron_core.ports.store import Delete, KeyValue, KeyValueStore, ModRevisionIs, Put, Transaction
+from dcron_core.telemetry import get_logger
+from dcron_schemas.codec import UndecodableError, decode_record, decode_state, encode
+from dcron_schemas.records import ExecutionFinished, ExecutionLost, TickSkipped
+from dcron_schemas.state import ExecutionEntry
+from dcron_worker.entries import Closing, Entries
+from dcron_worker.process import Process
+from dcron_worker.process_table import end_left_over
+from dcron_worker.spool import Spool
+
+READ_BYTES = 1 << 20
+
+log = get_logger()
+
+
+class LedgerLine(Struct, frozen=True):
+    """A process of a run."""
+
+    pid: int
+    start_time: int  # clock ticks since boot
+
+
+class RunLedger:
+    """One small file for each run under way."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def remember(self, execution_id: str, process: Process) -> None:
+        """Write the process down, so that a later life of this worker can end it."""
+        if process.start_time is not None:
+            line = LedgerLine(process.pid, process.start_time)
+            self._file(execution_id).write_bytes(msgspec.json.encode(line))
+
+    def forget(self, execution_id: str) -> None:
+        """The run is over."""
+        self._file(execution_id).unlink(missing_ok=True)
+
+    async def end_left_overs(self) -> int:
+        """Kill what is left of former runs; return how many there were."""
+        ended = 0
+        for file in sorted(self._directory.iterdir()):
+            try:
+                line = msgspec.json.decode(file.read_bytes(), type=LedgerLine)
+                ended += await end_left_over(line.pid, line.start_time)
+            except msgspec.DecodeError:  # cut short by a crash in the very instant of the start
+                log.warning("a ledger file cannot be read", action="former.unreadable", file=file.name)
+            file.unlink(missing_ok=True)
+        return ended
+
+    def _file(self, execution_id: str) -> Path:
+        return self._directory / quote(execution_id, safe="")
+
+
+def closing_records(spool: Spool) -> dict[str, Closing]:
+    """Return the closing records that are on disk and not yet in Kafka, by execution."""
+    found: dict[str, Closing] = {}
+    position = spool.acknowledged
+    while records := spool.read(position, READ_BYTES):
+        for at, item in records:
+            position = at + 1
+            if item.closes:
+                record = decode_record(item.value)
+                assert isinstance(record, Closing)
+                found[item.key] = record
+    return found
+
+
+async def close_former_entries(
+    store: KeyValueStore, keys: Keys, worker_id: str, spool: Spool, entries: Entries, clock: Clock
+) -> int:
+    """Close every entry of this worker's earlier lives; return how many there were.
+
+    Raises StoreUnavailableError; it can be called again.
+    """
+    on_disk = closing_records(spool)
+    closed = 0
+    for item in (await store.read_prefix(keys.executions)).items:
+        try:
+            entry = decode_state(ExecutionEntry, item.value)
+        except UndecodableError as error:
+            log.error("an entry cannot be read", action="former.unreadable", key=item.key, error=str(error))
+            continue
+        if entry.execution.worker_id == worker_id:
+            await _close(store, keys, item, entry, on_disk, entries, clock)
+            closed += 1
+    return closed
+
+
+async def _close(
+    store: KeyValueStore,
+    keys: Keys,
+    item: KeyValue,
+    entry: ExecutionEntry,
+    on_disk: dict[str, Closing],
+    entries: Entries,
+    clock: Clock,
+) -> None:
+    execution = entry.execution
+    record = on_disk.get(execution.execution_id)
+    if record is None:
+        record = entry.finished or entry.skipped or _lost(item, entry, clock)
+        entries.record(execution.execution_id, record)
+    write: Put | Delete
+    if isinstance(record, ExecutionLost):
+        write = Put(item.key, item.value)  # stays open until Kafka has the record; then it is removed
+    elif isinstance(record, TickSkipped):
+        write = Put(item.key, encode(ExecutionEntry(execution=execution, skipped=record)))
+    else:
+        write = Put(item.key, encode(ExecutionEntry(execution=execution, finished=record)))
+    active = Delete(keys.active(execution.job_id, execution.execution_id))
+    await store.transact(
+        Transaction(compare=(ModRevisionIs(item.key, item.mod_revision),), success=(write, active), failure=(active,))
+    )
+    await entries.closed_in_etcd(execution.execution_id)
+
+
+def _lost(item: KeyValue, entry: ExecutionEntry, clock: Clock) -> ExecutionFinished | ExecutionLost:
+    # The entry is as old as the claim, so its creation is the fencing token.
+    execution = replace(entry.execution, fencing_token=item.create_revision)
+    return ExecutionLost(
+        execution=execution,
+        detected_at=clock.now(),
+        detected_by=execution.worker_id,
+        reason="the worker ended while the run was under way; what the run did is not known",
+    )

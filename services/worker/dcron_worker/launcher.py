@@ -1,0 +1,81 @@
+"""Slots, and the tasks of what was claimed."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from dcron_core.clock import Clock
+from dcron_core.ports.store import KeyValue
+from dcron_core.telemetry import get_logger
+from dcron_schemas.records import ExecutionLost
+from dcron_worker.entries import Entries
+from dcron_worker.runner import Claimed, Runner, Stop
+from dcron_worker.table import Table
+
+log = get_logger()
+
+
+class Launcher:
+    """Takes claims from their decision to the end of their runs, at most `slots` at a time."""
+
+    def __init__(self, runner: Runner, table: Table, entries: Entries, clock: Clock, slots: int) -> None:
+        self._runner = runner
+        self._table = table
+        self._entries = entries
+        self._clock = clock
+        self._slots = slots
+        self._taken = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def has_free_slot(self) -> bool:
+        """Whether one more run may be claimed."""
+        return self._taken < self._slots
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a slot from before the claim to the end of the run."""
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start work that goes on by itself, over a change of the lease too."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def drained(self) -> None:
+        """Wait until nothing that was claimed is under way any more."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def run(self, claimed: Claimed) -> None:
+        """Run what was claimed; a kill that came before the claim holds."""
+        kill = self._table.kills.get(claimed.execution.execution_id)
+        stop = Stop("killed", f"killed by {kill.requested_by}") if kill else None
+        await self._runner.run(claimed, stop)
+
+    async def adopt(self, claimed: Claimed, alive: KeyValue | None, claim_revision: int, lease: int) -> None:
+        """Go on with a claim of our own whose answer was lost; if its lease is not ours any more, it is lost."""
+        execution = replace(claimed.execution, fencing_token=claim_revision)
+        if alive is not None and alive.lease == lease:
+            await self.run(Claimed(execution, claimed.entry, claimed.job_revision))
+            return
+        reason = "the worker's lease ended before it learned that it had claimed the run; it was not started"
+        lost = ExecutionLost(
+            execution=execution, detected_at=self._clock.now(), detected_by=execution.worker_id, reason=reason
+        )
+        self._entries.record(execution.execution_id, lost)
+        await self._entries.closed_in_etcd(execution.execution_id)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._table.changed.set()  # a slot may be free
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a run failed inside the worker", action="launcher.failed", error=repr(error), exc_info=error)

@@ -1,0 +1,35 @@
+"""The worker's metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_LATENESS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0)
+
+
+class WorkerMetrics:
+    """Metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.lateness = Histogram(
+            "dcron_worker_tick_lateness_seconds", "From a tick's instant to its process's start.",
+            buckets=_LATENESS_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self.claims = Counter(
+            "dcron_worker_claims_total", "Claims tried, by result.", ["result"], registry=self.registry
+        )
+        self.skips = Counter(
+            "dcron_worker_skips_total", "Ticks skipped by this worker, by reason.", ["reason"], registry=self.registry
+        )
+        self.runs = Counter("dcron_worker_runs_total", "Runs ended, by outcome.", ["outcome"], registry=self.registry)
+        self.running = Gauge("dcron_worker_running", "Runs that are running.", registry=self.registry)
+        self.jobs = Gauge("dcron_worker_jobs", "Jobs in the table.", registry=self.registry)
+        self.unreadable = Counter(
+            "dcron_worker_unreadable_total", "Values in etcd that could not be used.", registry=self.registry
+        )
+        self.spool_records = Gauge(
+            "dcron_worker_spool_records", "Records on disk that Kafka does not have yet.", registry=self.registry
+        )
+        self.spool_bytes = Gauge("dcron_worker_spool_bytes", "Size of the spool on disk.", registry=self.registry)
+        self.lease_trust = Gauge(
+            "dcron_worker_lease_trust_seconds", "How much longer the lease may be trusted.", registry=self.registry
+        )

@@ -1,0 +1,302 @@
+"""The worker, opened and closed in order.
+
+It lives in lease sessions: registered under a lease, claiming while the lease is trusted. When the lease is
+lost, exclusive runs are ended before another worker can start the next one, and a new session begins. An
+orderly stop goes in phases: no more claims; runs under way may finish; what is left is ended; records are
+sent; the lease is given back.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.types import ASGIApp
+from msgspec import Struct
+from msgspec.structs import replace
+
+from dcron_core.adapters.etcd import EtcdStore
+from dcron_core.adapters.kafka import KafkaLog
+from dcron_core.clock import Clock, SystemClock
+from dcron_core.durations import parse_duration
+from dcron_core.errors import StoreUnavailableError, UnavailableError
+from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.probes import Readiness, probes
+from dcron_core.http.problems import EXCEPTION_HANDLERS
+from dcron_core.http.request_id import RequestIdMiddleware
+from dcron_core.http.server import listen, serving
+from dcron_core.ids import IdSource
+from dcron_core.keys import Keys
+from dcron_core.lifecycle import Background, retrying, run_until_signalled
+from dcron_core.ports.log import Log
+from dcron_core.ports.store import KeyValueStore, Put, Transaction
+from dcron_core.session import LeaseSession
+from dcron_core.settings import WorkerSettings, parse_labels
+from dcron_core.telemetry import get_logger
+from dcron_core.version import VERSION
+from dcron_schemas.codec import encode
+from dcron_schemas.state import WorkerEntry
+from dcron_worker.batches import TransactionBatches
+from dcron_worker.claimer import Claimer
+from dcron_worker.entries import Entries
+from dcron_worker.former import RunLedger, close_former_entries
+from dcron_worker.identity import worker_id_in
+from dcron_worker.launcher import Launcher
+from dcron_worker.metrics import WorkerMetrics
+from dcron_worker.planner import Planner
+from dcron_worker.runner import Claimed, Runner, Stop
+from dcron_worker.shipper import Shipper
+from dcron_worker.spool import Spool
+from dcron_worker.table import Table
+from dcron_worker.wanted import WantedRuns
+
+FENCE_GRACE = timedelta(seconds=1)  # within the part of the lease's life that is not trusted
+STOP_GRACE = timedelta(seconds=2)
+
+log = get_logger()
+
+
+class Worker(Struct, frozen=True):
+    """A worker that is open."""
+
+    background: Background
+    port: int
+    worker_id: str
+
+
+class _Parts(Struct, frozen=True):
+    settings: WorkerSettings
+    store: KeyValueStore
+    keys: Keys
+    clock: Clock
+    entry: WorkerEntry
+    spool: Spool
+    shipper: Shipper
+    entries: Entries
+    ledger: RunLedger
+    table: Table
+    planner: Planner
+    runner: Runner
+    launcher: Launcher
+    claimer: Claimer
+    metrics: WorkerMetrics
+    readiness: Readiness
+    draining: asyncio.Event
+
+
+@asynccontextmanager
+async def open_worker(
+    settings: WorkerSettings, store: KeyValueStore, log_: Log, clock: Clock, ids: IdSource
+) -> AsyncIterator[Worker]:
+    """Run a worker on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
+    data = Path(settings.worker_data).absolute()
+    worker_id = worker_id_in(data, clock, ids)
+    bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
+    async with AsyncExitStack() as stack:
+        spool = await stack.enter_async_context(Spool(data / "spool", clock))
+        parts = _assemble(settings, store, log_, clock, worker_id, spool, RunLedger(data / "runs"))
+        background = Background()
+        stack.push_async_callback(background.stop)
+        background.start("shipper", parts.shipper.run())
+        background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
+        background.start("gauges", _keep_gauges(parts))
+        port = await stack.enter_async_context(serving(_application(settings, parts, clock, ids), bound))
+        sessions = background.start("sessions", _live(parts))
+        stack.push_async_callback(_stop_orderly, parts, background, sessions)
+        log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
+        yield Worker(background, port, worker_id)
+
+
+async def run(settings: WorkerSettings) -> None:
+    """Run a worker on etcd and Kafka until a signal comes."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Background]:
+        async with (
+            EtcdStore.open(settings.etcd) as store,
+            KafkaLog.open(settings.kafka) as log_,
+            open_worker(settings, store, log_, SystemClock(), IdSource()) as worker,
+        ):
+            yield worker.background
+
+    await run_until_signalled(opened())
+
+
+def _assemble(
+    settings: WorkerSettings,
+    store: KeyValueStore,
+    log_: Log,
+    clock: Clock,
+    worker_id: str,
+    spool: Spool,
+    ledger: RunLedger,
+) -> _Parts:
+    keys = Keys(settings.etcd_prefix)
+    metrics = WorkerMetrics()
+    stagger = parse_duration(settings.claim_stagger)
+    planner = Planner(parse_duration(settings.claim_ahead))
+    table = Table(store, keys, planner, metrics)
+    transactions = TransactionBatches(store)
+    shipper = Shipper(spool, log_, settings.executions_topic)
+    entries = Entries(keys, transactions, spool)
+    runner = Runner(entries, ledger, clock, metrics, lambda claimed: _refusal(planner, claimed))
+    launcher = Launcher(runner, table, entries, clock, settings.slots)
+    wanted = WantedRuns(
+        worker_id, keys, planner, table, transactions, entries, launcher, runner, clock, stagger, metrics
+    )
+    claimer = Claimer(worker_id, keys, planner, table, transactions, entries, launcher, wanted, clock, stagger, metrics)
+    entry = WorkerEntry(
+        worker_id=worker_id,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        version=VERSION,
+        started_at=clock.now(),
+        slots=settings.slots,
+        labels=parse_labels(settings.labels),
+    )
+    return _Parts(
+        settings=settings,
+        store=store,
+        keys=keys,
+        clock=clock,
+        entry=entry,
+        spool=spool,
+        shipper=shipper,
+        entries=entries,
+        ledger=ledger,
+        table=table,
+        planner=planner,
+        runner=runner,
+        launcher=launcher,
+        claimer=claimer,
+        metrics=metrics,
+        readiness=Readiness("job table", "lease"),
+        draining=asyncio.Event(),
+    )
+
+
+def _refusal(planner: Planner, claimed: Claimed) -> str:
+    """Look at the job once more: tell why a claimed run must not start after all; "" when it may."""
+    job = planner.job(claimed.execution.job_id)
+    if job is None:
+        return "the job was deleted between the claim and the tick"
+    if claimed.execution.trigger == "tick" and job[1] != claimed.job_revision:
+        return "the job was changed between the claim and the tick"
+    return ""
+
+
+async def _live(parts: _Parts) -> None:
+    """End what is left of former lives, then live in one lease session after the other."""
+    left_over = await parts.ledger.end_left_overs()
+
+    async def close_former() -> None:
+        closed = await close_former_entries(
+            parts.store, parts.keys, parts.entry.worker_id, parts.spool, parts.entries, parts.clock
+        )
+        log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
+
+    await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.table.run())
+        group.create_task(_obey_kills(parts))
+        await parts.table.loaded.wait()
+        parts.readiness.met("job table")
+        while True:
+            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
+
+
+async def _session(parts: _Parts) -> None:
+    """Register under a lease and claim until the lease is lost."""
+    ttl_s = max(2, round(parse_duration(parts.settings.lease_ttl).total_seconds()))
+    async with LeaseSession.open(parts.store, parts.clock, ttl_s) as session:
+        await _register(parts, session.lease)
+        parts.readiness.met("lease")
+        work = [
+            asyncio.create_task(parts.claimer.claim(session)),
+            asyncio.create_task(_show_draining(parts, session.lease)),
+        ]
+        lost = asyncio.create_task(session.lost())
+        trust = asyncio.create_task(_show_trust(parts, session))
+        try:
+            done, _ = await asyncio.wait((work[0], lost), return_when=asyncio.FIRST_COMPLETED)
+            if work[0] in done:
+                work[0].result()
+            session.orphan()
+            parts.readiness.lost("lease", "it could not be renewed")
+            parts.runner.stop_all(Stop("killed", "the worker lost its lease", FENCE_GRACE), exclusive_only=True)
+        finally:
+            for task in (*work, lost, trust):
+                task.cancel()
+            await asyncio.gather(*work, lost, trust, return_exceptions=True)
+
+
+async def _register(parts: _Parts, lease: int) -> None:
+    entry = replace(parts.entry, state="draining" if parts.draining.is_set() else "active")
+    put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
+    await parts.store.transact(Transaction(compare=(), success=(put,)))
+
+
+async def _show_draining(parts: _Parts, lease: int) -> None:
+    """Tell the others, so that they do not wait for this worker in line."""
+    await parts.draining.wait()
+    await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show draining")
+
+
+async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
+    while True:
+        parts.metrics.lease_trust.set(session.trusted_until - parts.clock.monotonic())
+        await asyncio.sleep(1.0)
+
+
+async def _obey_kills(parts: _Parts) -> None:
+    while True:
+        await parts.table.kill_arrived.wait()
+        parts.table.kill_arrived.clear()
+        for execution_id, kill in parts.table.kills.items():
+            parts.runner.stop(execution_id, Stop("killed", f"killed by {kill.requested_by}"))
+
+
+async def _keep_gauges(parts: _Parts) -> None:
+    while True:
+        depth = parts.spool.depth
+        parts.metrics.spool_records.set(depth.records)
+        parts.metrics.spool_bytes.set(depth.bytes)
+        parts.metrics.jobs.set(len(parts.planner))
+        await asyncio.sleep(1.0)
+
+
+async def _stop_orderly(parts: _Parts, background: Background, sessions: asyncio.Task[None]) -> None:
+    """Drain: the lease is kept until the runs are over, and the records are sent before it is given back."""
+    phase_s = parse_duration(parts.settings.shutdown_timeout).total_seconds()
+    parts.draining.set()
+    parts.claimer.stop()
+    log.info("draining", action="worker.draining", running=parts.runner.running)
+    if not await _within(parts.launcher.drained(), phase_s):
+        parts.runner.stop_all(Stop("killed", "the worker was shut down", STOP_GRACE))
+        await _within(parts.launcher.drained(), phase_s)
+    await _within(parts.shipper.drained(), phase_s)
+    await _within(parts.entries.removed(), phase_s)
+    await background.stop(sessions)
+
+
+async def _within(wait: Awaitable[None], timeout_s: float) -> bool:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await wait
+    except TimeoutError:
+        return False
+    return True
+
+
+def _application(settings: WorkerSettings, parts: _Parts, clock: Clock, ids: IdSource) -> ASGIApp:
+    app = Litestar(
+        route_handlers=[probes(parts.readiness, parts.metrics.registry)],
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )
+    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
