@@ -50,6 +50,7 @@ bench: setup ## All benchmarks, or one: make bench ONLY=name
 lock: $(STAMPS)/uv ## Choose the versions of all dependencies anew
 	$(call say,"choosing versions")
 	$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock pyproject.toml -o deploy/requirements.lock
 	cd deploy/local && for name in uv mongodb; do \
 		UV_PYTHON_DOWNLOADS=never ../../$(TOOLS)/uv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 \
 			--generate-hashes --no-emit-index-url --no-header $$name-requirements.in -o $$name-requirements.lock; done

@@ -152,6 +152,15 @@ def test_the_image_copies_what_is_there_and_no_secret() -> None:
     assert not re.search(r"^(ENV|ARG) .*(TOKEN|SECRET|PASSWORD)", DOCKERFILE.read_text(), re.MULTILINE)
 
 
+def test_the_image_has_the_versions_that_the_tests_run_on() -> None:
+    """deploy/requirements.lock is requirements.lock without the tools for development."""
+    locked = {
+        file: set(re.findall(r"^\S+==\S+", (REPOSITORY / file).read_text(), re.MULTILINE))
+        for file in ("requirements.lock", "deploy/requirements.lock")
+    }
+    assert locked["deploy/requirements.lock"] < locked["requirements.lock"]
+
+
 def test_what_the_image_copies_is_not_kept_from_it() -> None:
     """The ignore file lists what may come in; a source it does not name would be missing from the build."""
     lines = (REPOSITORY / "deploy" / "Dockerfile.dockerignore").read_text().split()
