@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dcron_core.clock import SystemClock
 from dcron_worker.errors import SpoolError, SpoolInUseError
 from dcron_worker.spool import Spool
-from dcron_worker.spool_segment import SpoolRecord, encode_frame, find_segments
+from dcron_worker.spool_segment import MOST_VALUE_BYTES, SpoolRecord, encode_frame, find_segments
 
 RECORDS = [SpoolRecord(f"job.t{n}.1", b"value %d" % n * n, closes=n % 3 == 0) for n in range(12)]
 
@@ -164,6 +164,15 @@ async def test_a_second_process_gets_an_error_that_names_directory_and_remedy(tm
         with pytest.raises(SpoolInUseError, match=rf"{tmp_path}.*DCRON_WORKER_DATA"):
             open_spool(tmp_path)
     await open_spool(tmp_path).close()
+
+
+async def test_a_record_that_kafka_would_refuse_is_refused_before_others_wait_for_it(tmp_path: Path) -> None:
+    async with open_spool(tmp_path) as spool:
+        with pytest.raises(ValueError, match="'run' has 524289 bytes; the most is 524288"):
+            spool.append(SpoolRecord("run", b"x" * (MOST_VALUE_BYTES + 1)))
+        with pytest.raises(ValueError, match="has 70000 bytes"):
+            spool.append(SpoolRecord("k" * 70_000, b""))
+        assert spool.depth.records == 0
 
 
 async def test_a_full_disk_is_an_error_and_leaves_no_half_record(
