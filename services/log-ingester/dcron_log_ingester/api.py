@@ -1,16 +1,18 @@
 """The HTTP routes: runs, their output, and the ticks that did not run. Read only."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
 
 from dcron_core.http.problems import ProblemError, problem_of, problem_response
+from dcron_core.http.request_id import request_id_of
 from dcron_log_ingester.cursors import Cursor, cursor_after, parse_cursor
 from dcron_log_ingester.store import ExecutionFilter, Store
 from dcron_log_ingester.views import execution_view
@@ -28,11 +30,12 @@ MOST_RUNS = 500
 MOST_CHUNKS = 1000
 MOST_JOBS = 200
 TAG = "executions"
+MISSING = re.compile(r"[Mm]issing required \w+ parameter '(\w+)'")
 TEXT = "text/plain; charset=utf-8"
 
-Limit = Annotated[int, Parameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
-FromSeq = Annotated[int, Parameter(ge=0, lt=10**10, description="the first chunk wanted")]
-JobIds = Annotated[list[str], Parameter(query="job_id", min_items=1, max_items=MOST_JOBS, description="repeatable")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
+FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first chunk wanted")]
+JobIds = Annotated[list[str], QueryParameter(min_items=1, max_items=MOST_JOBS, description="repeatable")]
 
 
 def routes(store: Store) -> Sequence[HTTPRouteHandler]:
@@ -41,13 +44,13 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
     @get("/api/v1/executions", tags=[TAG])
     async def list_executions(
         request: Request[Any, Any, Any],
-        job_id: str | None = None,
-        job_name: str | None = None,
-        namespace: str | None = None,
-        status: Status | None = None,
-        worker_id: str | None = None,
+        job_id: FromQuery[str | None] = None,
+        job_name: FromQuery[str | None] = None,
+        namespace: FromQuery[str | None] = None,
+        status: FromQuery[Status | None] = None,
+        worker_id: FromQuery[str | None] = None,
         limit: Limit = 50,
-        cursor: str | None = None,
+        cursor: FromQuery[str | None] = None,
     ) -> ExecutionList:
         """List runs, newest due first; `cursor` is the `next_cursor` of the page before."""
         known = {"job_id", "job_name", "namespace", "status", "worker_id", "limit", "cursor"}
@@ -60,28 +63,28 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
         return ExecutionList(executions=page, next_cursor=cursor_after(page[-1]) if len(views) > limit else None)
 
     @get("/api/v1/executions/latest", tags=[TAG])
-    async def latest_executions(request: Request[Any, Any, Any], job_ids: JobIds) -> ExecutionList:
+    async def latest_executions(request: Request[Any, Any, Any], job_id: JobIds) -> ExecutionList:
         """Return the last run of each job that is named and has one."""
         _refuse_unknown_parameters(request, {"job_id"})
-        return ExecutionList(executions=tuple(await store.latest(job_ids)))
+        return ExecutionList(executions=tuple(await store.latest(job_id)))
 
     @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
-    async def get_execution(execution_id: str) -> ExecutionView:
+    async def get_execution(execution_id: FromPath[str]) -> ExecutionView:
         """Return one run."""
         return await _existing(store, execution_id)
 
     @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG])
     async def get_output(
         request: Request[Any, Any, Any],
-        execution_id: str,
+        execution_id: FromPath[str],
         from_seq: FromSeq = 0,
-        limit: Annotated[int, Parameter(ge=1, le=MOST_CHUNKS)] = 200,
-        format_: Annotated[str, Parameter(query="format", pattern="^(json|text)$")] = "",
+        limit: Annotated[int, QueryParameter(ge=1, le=MOST_CHUNKS)] = 200,
+        format: FromQuery[Literal["json", "text"] | None] = None,  # noqa: A002  its name in the address
     ) -> Response[OutputPage] | Stream:
         """Return a page of chunks; with `format=text` or `Accept: text/plain` all that is stored, as text."""
         _refuse_unknown_parameters(request, {"from_seq", "limit", "format"})
         execution = await _existing(store, execution_id)
-        if (format_ or _accepted_format(request)) == "text":
+        if (format or _accepted_format(request)) == "text":
             return Stream(_text(store, execution, from_seq), media_type=TEXT)
         chunks = await store.output(execution_id, from_seq, limit)
         page = OutputPage(
@@ -92,7 +95,9 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
         return Response(page)
 
     @get("/api/v1/ticks/skipped", tags=["ticks"])
-    async def skipped_ticks(request: Request[Any, Any, Any], job_id: str, limit: Limit = 50) -> SkippedTickList:
+    async def skipped_ticks(
+        request: Request[Any, Any, Any], job_id: FromQuery[str], limit: Limit = 50
+    ) -> SkippedTickList:
         """List the ticks of a job that did not run, newest first."""
         _refuse_unknown_parameters(request, {"job_id", "limit"})
         return SkippedTickList(ticks=tuple(await store.skipped_ticks(job_id, limit)))
@@ -103,15 +108,17 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
 def refused_parameters(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
     """Answer a request whose parameters do not fit; names each, its value and what would be right."""
     problem = problem_of(error)
+    absent = MISSING.search(error.detail)  # litestar names a missing parameter in its text only
+    found = problem.errors or ((FieldProblem(field=absent[1], message="missing"),) if absent else ())
     errors = tuple(
         replace(
             each,
             value=", ".join(request.query_params.getall(each.field, []))[:80],
             remedy=f"see {each.field} of {request.url.path} in /api/openapi.json",
         )
-        for each in problem.errors
+        for each in found
     )
-    return problem_response(replace(problem, errors=errors))
+    return problem_response(replace(problem, errors=errors, instance=request_id_of(request.scope)))
 
 
 async def _existing(store: Store, execution_id: str) -> ExecutionView:

@@ -10,6 +10,8 @@ from dcron_core.clock import Clock
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
+from dcron_core.http.request_id import RequestIdMiddleware
+from dcron_core.ids import IdSource
 from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.api import refused_parameters, routes
 from dcron_log_ingester.cors import CorsMiddleware
@@ -20,7 +22,13 @@ from dcron_log_ingester.websocket import live_route
 
 
 def application(
-    settings: LogIngesterSettings, store: Store, hub: Hub, clock: Clock, readiness: Readiness, metrics: Metrics
+    settings: LogIngesterSettings,
+    store: Store,
+    hub: Hub,
+    clock: Clock,
+    ids: IdSource,
+    readiness: Readiness,
+    metrics: Metrics,
 ) -> ASGIApp:
     """Return the application; whatever it does not name as open needs the token."""
     app = Litestar(
@@ -39,7 +47,8 @@ def application(
         logging_config=None,
     )
     origins = allowed_origins(settings.allowed_origins)
-    return CorsMiddleware(IdentityMiddleware(app, settings.token, origins), origins)
+    closed = IdentityMiddleware(app, settings.token, origins)
+    return CorsMiddleware(RequestIdMiddleware(closed, clock, ids), origins)
 
 
 def allowed_origins(text: str) -> tuple[str, ...]:

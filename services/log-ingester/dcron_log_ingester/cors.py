@@ -40,14 +40,19 @@ class CorsMiddleware:
         vary = (b"vary", b"origin")
         if origin.decode("latin-1") not in self._origins:
             return [vary]
-        return [vary, (b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
+        return [
+            vary,
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-expose-headers", b"x-request-id, retry-after"),
+        ]
 
 
 async def _answer_preflight(allowed: list[tuple[bytes, bytes]], send: Send) -> None:
     headers = [
         *allowed,
         (b"access-control-allow-methods", b"GET, HEAD"),
-        (b"access-control-allow-headers", b"authorization, content-type"),
+        (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
         (b"access-control-max-age", str(MAX_AGE_S).encode()),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

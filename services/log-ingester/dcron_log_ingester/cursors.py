@@ -5,7 +5,6 @@ new runs come in at the front.
 """
 
 import base64
-import binascii
 from datetime import UTC, datetime
 
 import msgspec
@@ -32,6 +31,6 @@ def parse_cursor(text: str) -> Cursor:
     try:
         plain = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = msgspec.json.decode(plain, type=Cursor)
-    except (binascii.Error, msgspec.DecodeError, UnicodeError) as error:
+        return Cursor(cursor.due_at.astimezone(UTC), cursor.execution_id)
+    except (ValueError, OverflowError, msgspec.DecodeError) as error:
         raise ValueError(f"not a cursor: {error}") from error
-    return Cursor(cursor.due_at.astimezone(UTC), cursor.execution_id)

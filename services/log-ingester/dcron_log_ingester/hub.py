@@ -100,6 +100,11 @@ class Hub:
         """How much is kept."""
         return self._bytes
 
+    @property
+    def subscribed(self) -> int:
+        """How many subscriptions are open."""
+        return sum(map(len, self._subscriptions.values()))
+
     def _keep(self, recent: Recent) -> None:
         self._recent.append(recent)
         self._recent_of[recent.execution_id].append(recent)

@@ -5,7 +5,7 @@ beside it, so that a slow or absent MongoDB holds nothing up that comes from the
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Protocol
 
@@ -47,7 +47,7 @@ async def watch(
     *,
     from_seq: int = 0,
     appearance_s: float = APPEARANCE_S,
-) -> AsyncIterator[Frame]:
+) -> AsyncGenerator[Frame, None]:
     """Yield what a viewer is to see. Ends after a FinishedFrame or a GapFrame.
 
     Raises UnknownExecutionError when no such run appears in time.

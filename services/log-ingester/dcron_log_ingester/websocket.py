@@ -11,6 +11,7 @@ import msgspec
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
+from litestar.params import FromPath
 
 from dcron_core.clock import Clock
 from dcron_log_ingester.errors import UnknownExecutionError
@@ -28,7 +29,7 @@ def live_route(hub: Hub, store: RunReader, clock: Clock, metrics: Metrics) -> We
     """Return the route of the live view."""
 
     @websocket("/ws/executions/{execution_id:str}")
-    async def live(socket: Socket, execution_id: str) -> None:
+    async def live(socket: Socket, execution_id: FromPath[str]) -> None:
         """Send what `live.watch` yields until it ends or the viewer goes."""
         await socket.accept()
         given = socket.query_params.get("from_seq", "0")

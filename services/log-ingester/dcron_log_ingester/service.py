@@ -1,0 +1,84 @@
+"""The log-ingester as a service: opened in order, closed in the opposite one.
+
+It starts whether or not Kafka and MongoDB are there, answers its probes at once, and is ready when it reads,
+writes and follows. Stopping goes in phases: the live views and the HTTP face close, the loops are cancelled,
+the batch under way is written and committed, then the connections go.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+
+from dcron_core.adapters.kafka import KafkaLog
+from dcron_core.clock import Clock, SystemClock
+from dcron_core.durations import parse_duration
+from dcron_core.http.probes import Readiness
+from dcron_core.http.server import listen, serving
+from dcron_core.ids import IdSource
+from dcron_core.lifecycle import Background, run_until_signalled
+from dcron_core.ports.log import Log, Topic
+from dcron_core.settings import LogIngesterSettings
+from dcron_log_ingester.application import application
+from dcron_log_ingester.hub import LIVE, Hub
+from dcron_log_ingester.ingest import KAFKA, MONGODB, Ingest, IngestPlan
+from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.store import open_store
+
+
+class LogIngester(Background):
+    """The running service."""
+
+    port = 0  # where it listens
+    readiness: Readiness
+
+
+@asynccontextmanager
+async def open_log_ingester(
+    settings: LogIngesterSettings, clock: Clock, ids: IdSource, log: Log
+) -> AsyncIterator[LogIngester]:
+    """Run the service while the context is open. Raises SettingsError when it cannot listen."""
+    metrics = Metrics()
+    readiness = Readiness(KAFKA, MONGODB, LIVE)
+    hub = Hub(clock)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.mongodb, settings.mongodb_database))
+        service = LogIngester()
+        service.readiness = readiness
+        stack.push_async_callback(service.stop)
+        ingest = Ingest(plan_of(settings), log, store, clock, readiness, metrics)
+        service.start("ingest", ingest.run())
+        service.start("hub", hub.run(log, settings.executions_topic, readiness))
+        bound = listen(settings.host, settings.log_ingester_port, "DCRON_LOG_INGESTER_PORT")
+        stack.callback(bound.close)
+        app = application(settings, store, hub, clock, ids, readiness, metrics)
+        service.port = await stack.enter_async_context(serving(app, bound))
+        yield service
+
+
+async def run(settings: LogIngesterSettings) -> None:
+    """Run the service on the machine's clock and the real log until SIGTERM or SIGINT."""
+    async with KafkaLog.open(settings.kafka) as log:
+        await run_until_signalled(open_log_ingester(settings, SystemClock(), IdSource(), log))
+
+
+def plan_of(settings: LogIngesterSettings) -> IngestPlan:
+    """Return what the settings make of the ingest loop."""
+    retention = parse_duration(settings.execution_retention)
+    return IngestPlan(
+        topics=(
+            Topic(
+                settings.executions_topic,
+                settings.execution_partitions,
+                retention // timedelta(milliseconds=1),
+                settings.topic_replication,
+            ),
+            Topic(settings.dead_letter_topic, 1, replication=settings.topic_replication),
+        ),
+        topic=settings.executions_topic,
+        dead_letter_topic=settings.dead_letter_topic,
+        group=settings.consumer_group,
+        batch_size=settings.batch_size,
+        batch_age=parse_duration(settings.batch_age),
+        retention=parse_duration(settings.retention),
+        flush_timeout=parse_duration(settings.shutdown_timeout),
+    )

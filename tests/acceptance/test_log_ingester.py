@@ -1,0 +1,443 @@
+"""The log-ingester on real Kafka and a server of MongoDB's protocol: from a record in the log to what people see."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import permutations
+from typing import Any
+
+import httpx
+import pytest
+from msgspec.structs import replace
+from tests.conftest import PrivateServers
+from tests.names import Names
+from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, skipped, started
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from dcron_core.adapters.kafka import KafkaLog
+from dcron_core.clock import SystemClock
+from dcron_core.http.identity import COOKIE, cookie_value
+from dcron_core.ids import IdSource
+from dcron_core.ports.log import Producer, Record
+from dcron_core.settings import LogIngesterSettings
+from dcron_log_ingester.service import LogIngester, open_log_ingester, plan_of
+from dcron_log_ingester.store import open_store
+from dcron_schemas.codec import encode
+from dcron_schemas.records import Execution, ExecutionRecord, OutputChunk
+from dcron_standalone.servers import LocalServers
+
+TOKEN = "an-acceptance-token"
+PAGE = "http://127.0.0.1:8700"
+OTHER_JOB = "0198f5a0-2222-7000-8000-000000000002"
+
+
+class Face:
+    """A running log-ingester, as its clients and workers see it."""
+
+    def __init__(self, service: LogIngester, settings: LogIngesterSettings, producer: Producer) -> None:
+        self.service = service
+        self.settings = settings
+        self._producer = producer
+        self.http = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{service.port}", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30
+        )
+
+    async def send(self, *records: ExecutionRecord | bytes, key: str = "") -> None:
+        """Append records as a worker does."""
+        answers = []
+        for record in records:
+            value = record if isinstance(record, bytes) else encode(record)
+            answers.append(await self._producer.submit(self.settings.executions_topic, key or _key(record), value))
+        await asyncio.gather(*answers)
+
+    def view(self, path: str, **headers: str) -> connect:
+        """Open the websocket at `path`."""
+        return connect(
+            f"ws://127.0.0.1:{self.service.port}{path}",
+            additional_headers=headers or {"Authorization": f"Bearer {TOKEN}"},
+        )
+
+    async def json(self, path: str, **parameters: Any) -> Any:
+        answer = await self.http.get(path, params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def stored(self, execution_id: str, status: str) -> Any:
+        """Wait until the run is stored with that status; return it."""
+
+        async def there() -> bool:
+            answer = await self.http.get(f"/api/v1/executions/{execution_id}")
+            return answer.status_code == 200 and answer.json()["status"] == status
+
+        await until(there)
+        return await self.json(f"/api/v1/executions/{execution_id}")
+
+
+def _key(record: ExecutionRecord | bytes) -> str:
+    match record:
+        case bytes():
+            return "unknown"
+        case OutputChunk():
+            return record.execution_id
+        case _:
+            return record.execution.execution_id
+
+
+async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 30) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not await holds():
+            await asyncio.sleep(0.05)
+
+
+def settings_for(servers: LocalServers, names: Names) -> LogIngesterSettings:
+    return LogIngesterSettings(
+        token=TOKEN,
+        kafka=servers.kafka,
+        topic_prefix=names.topic_prefix,
+        log_ingester_port=0,
+        mongodb=servers.mongodb,
+        mongodb_database=names.database,
+        consumer_group=names.consumer_group,
+        execution_partitions=3,
+        allowed_origins=PAGE,
+    )
+
+
+@asynccontextmanager
+async def running(settings: LogIngesterSettings) -> AsyncIterator[Face]:
+    async with KafkaLog.open(settings.kafka) as log:
+        await log.ensure_topics(plan_of(settings).topics)
+        async with (
+            log.producer() as producer,
+            open_log_ingester(settings, SystemClock(), IdSource(), log) as service,
+        ):
+            face = Face(service, settings, producer)
+            async with face.http:
+                await until(lambda: ready(face))
+                yield face
+
+
+async def ready(face: Face) -> bool:
+    return (await face.http.get("/readyz")).status_code == 200
+
+
+@pytest.fixture
+async def face(servers: LocalServers, names: Names) -> AsyncIterator[Face]:
+    async with running(settings_for(servers, names)) as running_face:
+        yield running_face
+
+
+async def frames_of(socket: ClientConnection) -> list[dict[str, Any]]:
+    """Return all frames until the service closes."""
+    frames: list[dict[str, Any]] = []
+    with suppress(ConnectionClosed):
+        async with asyncio.timeout(30):
+            while True:
+                frames.append(json.loads(await socket.recv()))
+    return frames
+
+
+def seqs(frames: list[dict[str, Any]]) -> list[int]:
+    return [frame["chunk"]["seq"] for frame in frames if frame["frame"] == "output"]
+
+
+async def test_records_are_stored_once_and_found_again(face: Face) -> None:
+    """G8, G9: sent twice, in the wrong order, they are there once and in order."""
+    run = execution()
+    records: list[ExecutionRecord] = [started(run), *(chunk(run, seq) for seq in range(450)), finished(run, 450)]
+    await face.send(*reversed(records))
+    await face.send(*records)
+    view = await face.stored(run.execution_id, "succeeded")
+    assert (view["job_name"], view["host"], view["exit_code"], view["output_chunks"]) == ("hello", "host-a", 0, 450)
+
+    texts: list[str] = []
+    following: int | None = 0
+    while following is not None:
+        page = await face.json(f"/api/v1/executions/{run.execution_id}/output", from_seq=following, limit=200)
+        texts += [piece["text"] for piece in page["chunks"]]
+        following = page["next_seq"]
+    assert texts == [f"line {seq}\n" for seq in range(450)]
+    for query, accept in (("?format=text", "*/*"), ("", "text/plain")):
+        path = f"/api/v1/executions/{run.execution_id}/output{query}"
+        answer = await face.http.get(path, headers={"Accept": accept})
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert answer.text == "".join(texts)
+
+    async with open_store(face.settings.mongodb, face.settings.mongodb_database) as store:
+        assert len(await store.output(run.execution_id, 0, 1000)) == 450
+
+
+async def test_the_list_is_paged_filtered_and_stable_while_runs_come_in(face: Face) -> None:
+    for number in range(7):
+        await face.send(
+            started(execution(number)), finished(execution(number), 0, "failed" if number % 2 else "succeeded")
+        )
+    await face.send(started(execution(3, OTHER_JOB)), lost(execution(4, OTHER_JOB)))
+    await face.stored(execution(6).execution_id, "succeeded")
+    await face.stored(execution(4, OTHER_JOB).execution_id, "lost")
+
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = await face.json("/api/v1/executions", limit=2, **cursor)
+        seen += [view["execution_id"] for view in page["executions"]]
+        if page["next_cursor"] is None:
+            break
+        cursor = {"cursor": page["next_cursor"]}
+        if len(seen) == 2:  # a newer run comes in at the front
+            await face.send(started(execution(100)))
+            await face.stored(execution(100).execution_id, "running")
+    runs = [execution(n) for n in range(7)] + [execution(3, OTHER_JOB), execution(4, OTHER_JOB)]
+    newest_first = sorted(runs, key=lambda run: (run.due_at, run.execution_id), reverse=True)
+    assert seen == [run.execution_id for run in newest_first]
+
+    async def count(**wanted: str) -> int:
+        return len((await face.json("/api/v1/executions", **wanted))["executions"])
+
+    assert await count(job_id=OTHER_JOB) == 2
+    assert await count(status="failed") == 3
+    assert await count(status="running", job_id=JOB) == 1
+    assert await count(job_name="hello", namespace="default", worker_id="worker-1") == 10
+    assert await count(worker_id="nobody") == 0
+
+    latest = await face.json("/api/v1/executions/latest", job_id=[JOB, OTHER_JOB, "never-ran"])
+    assert {view["job_id"]: view["execution_id"] for view in latest["executions"]} == {
+        JOB: execution(100).execution_id,
+        OTHER_JOB: execution(4, OTHER_JOB).execution_id,
+    }
+
+
+async def test_a_lost_run_that_ends_after_all_is_what_it_ended_as(face: Face) -> None:
+    """G6: on the real server, whichever record came first, in batches of their own or in one."""
+    written = 0
+    for case, order in enumerate(permutations(range(3))):
+        apart, together, gone = (execution(3 * case + each) for each in range(3))
+        for number, which in enumerate(order):
+            await face.send(end_of(apart)[which])
+            await counted(face, written + number + 1)
+        await face.send(*(end_of(together)[which] for which in order))
+        await face.stored(together.execution_id, "failed")
+        await face.send(*(end_of(gone)[which] for which in order if which != 2))
+        for run, status, error in ((apart, "failed", ""), (together, "failed", ""), (gone, "lost", "worker gone")):
+            view = await face.stored(run.execution_id, status)
+            assert (view["error"], view["host"]) == (error, "host-a")
+        written = await runs_written(face)
+
+
+def end_of(run: Execution) -> list[ExecutionRecord]:
+    return [started(run), lost(run), finished(run, 0, "failed")]
+
+
+async def runs_written(face: Face) -> int:
+    """Return how many writes of runs were acknowledged."""
+    text = (await face.http.get("/metrics")).text
+    found = re.search(r'dcron_ingester_documents_total{collection="executions"} (\d+)', text)
+    return int(found[1]) if found else 0
+
+
+async def counted(face: Face, count: int) -> None:
+    async def there() -> bool:
+        return await runs_written(face) >= count
+
+    await until(there)
+
+
+async def test_a_viewer_sees_backlog_then_new_lines_then_the_end(face: Face) -> None:
+    """G9: joined without gap or double."""
+    run = execution()
+    await face.send(started(run), *(chunk(run, seq) for seq in range(250)))
+    await face.stored(run.execution_id, "running")
+    async with face.view(f"/ws/executions/{run.execution_id}") as socket:
+        first = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        assert first["frame"] == "state"
+        assert first["execution"]["status"] == "running"
+        sending = asyncio.create_task(face.send(*(chunk(run, seq) for seq in range(250, 300)), finished(run, 300)))
+        frames = await frames_of(socket)
+        await sending
+    assert seqs(frames) == list(range(300))
+    assert frames[-1]["frame"] == "finished"
+    assert frames[-1]["execution"]["status"] == "succeeded"
+    assert socket.close_code == 1000
+    async with face.view(f"/ws/executions/{run.execution_id}?from_seq=298") as socket:
+        assert seqs(await frames_of(socket)) == [298, 299]
+
+
+async def test_a_viewer_that_comes_before_its_run_sees_all_of_it(face: Face) -> None:
+    run = execution()
+    async with face.view(f"/ws/executions/{run.execution_id}") as socket:
+        following = asyncio.create_task(frames_of(socket))
+        await face.send(started(run), chunk(run, 0), finished(run, 1))
+        frames = await following
+    assert [frame["frame"] for frame in frames] == ["state", "output", "finished"]
+
+
+async def test_what_cannot_be_decoded_or_stored_is_put_aside_and_the_rest_flows_on(face: Face) -> None:
+    """G8: one bad record stops nothing."""
+    run = execution()
+    unstorable = encode(started(execution(1))).replace(b'"pid":4711', b'"pid":99999999999999999999999')
+    await face.send(
+        started(run), b"\x00not a record", unstorable, chunk(run, 0), finished(run, 1), key=run.execution_id
+    )
+    await face.stored(run.execution_id, "succeeded")
+    async with KafkaLog.open(face.settings.kafka) as log, log.reader(face.settings.dead_letter_topic, {0: 0}) as reader:
+        letters: list[Record] = []
+        while len(letters) < 2:
+            letters += await reader.poll(10)
+    assert [letter.value for letter in letters] == [b"\x00not a record", unstorable]
+    headers = dict(letters[0].headers)
+    assert headers["topic"] == face.settings.executions_topic.encode()
+    assert headers["offset"] == b"1"
+    assert b"not an execution record" in headers["error"]
+
+
+async def test_skipped_ticks_are_found_by_job(face: Face) -> None:
+    await face.send(skipped(execution(1)), skipped(execution(2)), skipped(execution(1)), started(execution(3)))
+    await face.stored(execution(3).execution_id, "running")
+
+    async def both() -> bool:
+        return len((await face.json("/api/v1/ticks/skipped", job_id=JOB))["ticks"]) == 2
+
+    await until(both)
+    ticks = (await face.json("/api/v1/ticks/skipped", job_id=JOB))["ticks"]
+    assert [tick["reason"] for tick in ticks] == ["overlap", "overlap"]
+    assert ticks[0]["tick"] > ticks[1]["tick"]
+    assert (await face.json("/api/v1/ticks/skipped", job_id=OTHER_JOB))["ticks"] == []
+
+
+STRANGERS = (
+    {"X-Nothing": "1"},
+    {"Authorization": "Bearer wrong-token-of-some-length"},
+    {"Cookie": f"{COOKIE}=forged", "Origin": PAGE},
+    {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}", "Origin": "http://evil.example"},
+    {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}"},
+)
+
+
+async def test_no_live_view_without_identity(face: Face) -> None:
+    """G11: no token, a wrong one, a forged cookie, or a true cookie from another page or none."""
+    for headers in STRANGERS:
+        with pytest.raises(InvalidStatus) as refused:
+            async with face.view("/ws/executions/any", **headers):
+                pass
+        assert refused.value.response.status_code == 403
+
+
+async def test_the_page_comes_with_a_cookie_and_an_allowed_origin(face: Face) -> None:
+    run = execution()
+    await face.send(started(run), finished(run, 0))
+    cookie = {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}", "Origin": PAGE}
+    async with face.view(f"/ws/executions/{run.execution_id}", **cookie) as socket:
+        assert (await frames_of(socket))[-1]["frame"] == "finished"
+    async with httpx.AsyncClient(base_url=face.http.base_url) as stranger:
+        answer = await stranger.get("/api/v1/executions", headers=cookie)
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        refused = await stranger.get("/api/v1/executions", headers={"Origin": PAGE})
+        assert refused.status_code == 401
+        assert refused.headers["access-control-allow-origin"] == PAGE
+        evil = await stranger.get("/api/v1/executions", headers={**cookie, "Origin": "http://evil.example"})
+        assert "access-control-allow-origin" not in evil.headers
+        preflight = await stranger.options(
+            "/api/v1/executions", headers={"Origin": PAGE, "Access-Control-Request-Method": "GET"}
+        )
+        assert preflight.status_code == 204
+        for path in ("/api/v1/executions/x", "/api/openapi.json", "/metrics", "/nothing"):
+            assert (await stranger.get(path)).status_code == 401
+        assert (await stranger.get("/healthz")).status_code == 200
+
+
+BAD_REQUESTS: tuple[tuple[str, dict[str, Any], int, str], ...] = (
+    ("/api/v1/executions", {"limit": "0"}, 400, "limit"),
+    ("/api/v1/executions", {"limit": "many"}, 400, "limit"),
+    ("/api/v1/executions", {"status": "odd"}, 400, "status"),
+    ("/api/v1/executions", {"statsu": "failed"}, 400, "statsu"),
+    ("/api/v1/executions", {"cursor": "odd!"}, 400, "cursor"),
+    ("/api/v1/executions/latest", {}, 400, "job_id"),
+    ("/api/v1/executions/latest", {"job_id": [str(n) for n in range(201)]}, 400, "job_id"),
+    ("/api/v1/executions/odd/output", {"from_seq": "-1"}, 400, "from_seq"),
+    ("/api/v1/executions/odd/output", {"format": "pdf"}, 400, "format"),
+    ("/api/v1/executions/odd/output", {}, 404, "execution_id"),
+    ("/api/v1/executions/odd", {}, 404, "execution_id"),
+    ("/api/v1/ticks/skipped", {}, 400, "job_id"),
+)
+
+
+async def test_a_bad_parameter_is_named(face: Face) -> None:
+    for path, parameters, status, field in BAD_REQUESTS:
+        answer = await face.http.get(path, params=parameters)
+        assert answer.status_code == status, (path, parameters, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+        (problem,) = answer.json()["errors"]
+        assert problem["field"] == field
+        if isinstance(given := parameters.get(field), str):
+            assert problem["value"] == given
+
+
+async def test_the_websocket_says_why_it_closes(face: Face) -> None:
+    async with face.view("/ws/executions/x?from_seq=-1") as socket:
+        assert await frames_of(socket) == []
+    assert socket.close_code == 4400
+    assert "from_seq" in (socket.close_reason or "")
+
+
+async def test_openapi_names_every_route(face: Face) -> None:
+    paths = (await face.json("/api/openapi.json"))["paths"]
+    assert {"/api/v1/executions", "/api/v1/executions/latest", "/api/v1/ticks/skipped", "/healthz"} <= set(paths)
+
+
+async def test_mongodb_killed_and_restarted_loses_nothing(
+    servers: LocalServers, private_servers: PrivateServers, names: Names
+) -> None:
+    """G8, G10: what comes in meanwhile is stored after; a viewer of a new run does not notice."""
+    mongodb = private_servers("mongodb")
+    async with running(replace(settings_for(servers, names), mongodb=mongodb.mongodb)) as face:
+        first, second = execution(1), execution(2)
+        await face.send(started(first), chunk(first, 0), finished(first, 1))
+        await face.stored(first.execution_id, "succeeded")
+        mongodb.mongodb_server.kill()
+        await face.send(started(second), *(chunk(second, seq) for seq in range(100)))
+
+        async def not_ready() -> bool:
+            answer = await face.http.get("/readyz")
+            return answer.status_code == 503 and "mongodb" in answer.json()["missing"]
+
+        await until(not_ready)
+        assert (await face.http.get("/healthz")).status_code == 200
+        assert (await face.http.get("/api/v1/executions")).status_code == 503
+        async with face.view(f"/ws/executions/{second.execution_id}") as socket:
+            await face.send(finished(second, 100))
+            assert seqs(await frames_of(socket)) == list(range(100))
+        await asyncio.to_thread(mongodb.mongodb_server.restart)
+        await until(lambda: ready(face))
+        await face.stored(second.execution_id, "succeeded")
+        text = (await face.http.get(f"/api/v1/executions/{second.execution_id}/output?format=text")).text
+        assert text == "".join(f"line {seq}\n" for seq in range(100))
+        await face.stored(first.execution_id, "succeeded")
+
+
+async def test_it_starts_without_its_servers_and_is_ready_when_they_come(
+    private_servers: PrivateServers, names: Names
+) -> None:
+    """G10: the probes answer at once; all heals without a hand."""
+    servers = private_servers("kafka", "mongodb")
+    settings = settings_for(servers, names)
+    servers.kill()
+    async with (
+        KafkaLog.open(settings.kafka, timeout_s=2) as log,
+        open_log_ingester(settings, SystemClock(), IdSource(), log) as service,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as http,
+    ):
+        assert (await http.get("/healthz")).status_code == 200
+        assert set((await http.get("/readyz")).json()["missing"]) == {"kafka", "mongodb", "live"}
+        await asyncio.gather(
+            asyncio.to_thread(servers.mongodb_server.restart), asyncio.to_thread(servers.kafka_server.restart)
+        )
+
+        async def is_ready() -> bool:
+            return (await http.get("/readyz")).status_code == 200
+
+        await until(is_ready, 60)
