@@ -1,8 +1,9 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-// `npm run dev` proxies to a master that already runs; its login cookie is for the host, whatever the port.
-const master = "http://127.0.0.1:8700";
+// `npm run dev` stands before a master that already runs. The Host header stays the browser's, so that the
+// master takes the page for its own.
+const master = { target: "http://127.0.0.1:8700", changeOrigin: false };
 
 export default defineConfig({
   base: "/",
@@ -13,6 +14,6 @@ export default defineConfig({
     assetsInlineLimit: 0, // no data: addresses, so that the page works under default-src 'self'
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": master, "/login": master } },
-  test: { environment: "jsdom", setupFiles: "src/test-setup.ts", unstubGlobals: true },
+  server: { host: "127.0.0.1", proxy: { "/api": master, "/login": master } },
+  test: { unstubGlobals: true },
 });

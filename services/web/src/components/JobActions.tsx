@@ -37,9 +37,16 @@ export function JobActions({ job, onRun, onChange }: Props) {
 
   return (
     <div className="actions">
-      <button type="button" className="button" disabled={busy} onClick={() => void run()} aria-label={`Run ${name} now`}>
+      <button
+        type="button"
+        className="button"
+        disabled={busy}
+        onClick={() => void run()}
+        aria-label={`Run ${name} now`}
+        title="Run now"
+      >
         <Icon name="play" />
-        Run now
+        <span className="button-text">Run now</span>
       </button>
       <button
         type="button"
@@ -47,9 +54,10 @@ export function JobActions({ job, onRun, onChange }: Props) {
         disabled={busy}
         onClick={() => void toggle()}
         aria-label={`${enabled ? "Pause" : "Resume"} ${name}`}
+        title={enabled ? "Pause" : "Resume"}
       >
-        <Icon name={enabled ? "pause" : "play"} />
-        {enabled ? "Pause" : "Resume"}
+        <Icon name={enabled ? "pause" : "resume"} />
+        <span className="button-text">{enabled ? "Pause" : "Resume"}</span>
       </button>
     </div>
   );

@@ -2,6 +2,7 @@
 
 const PATHS = {
   play: "M5 3.5v9l7.5-4.5z",
+  resume: "M3.5 3.5v9M7 3.5v9l6-4.5z",
   pause: "M5 3.5v9M11 3.5v9",
   search: "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM14 14l-3.4-3.4",
   check: "M3 8.5 6.5 12 13 4.5",
