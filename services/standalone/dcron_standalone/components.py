@@ -23,21 +23,21 @@ class Component(Struct, frozen=True):
 
 
 def _master(settings: MasterSettings) -> Service:
-    from dcron_master import service
+    from dcron_master.service import run
 
-    return service.run(settings)
+    return run(settings)
 
 
 def _worker(settings: WorkerSettings) -> Service:
-    from dcron_worker import service
+    from dcron_worker.service import run
 
-    return service.run(settings)
+    return run(settings)
 
 
 def _log_ingester(settings: LogIngesterSettings) -> Service:
-    from dcron_log_ingester import service
+    from dcron_log_ingester.service import run
 
-    return service.run(settings)
+    return run(settings)
 
 
 # uvloop forks to start a process, which is slow; so the worker keeps the standard loop (design §8)

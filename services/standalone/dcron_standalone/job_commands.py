@@ -1,12 +1,10 @@
 """`dcron job …`: definitions of jobs, and runs by hand."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
 import msgspec
-import yaml
 from cyclopts import App, Parameter
 from rich.table import Table
 from rich.text import Text
@@ -15,7 +13,7 @@ from dcron_core.clock import SystemClock
 from dcron_schemas.api import ExecutionView, Job
 from dcron_schemas.job import JobSpec
 from dcron_standalone.client import ApiError, Client, find_access
-from dcron_standalone.job_files import read_jobs
+from dcron_standalone.job_files import definition_text, read_jobs
 from dcron_standalone.moments import ago, ahead
 from dcron_standalone.run_output import STATUS_STYLE, follow_run
 from dcron_standalone.terminal import note, out, say
@@ -61,7 +59,9 @@ def apply_specs(client: Client, specs: list[JobSpec]) -> None:
 
 
 @app.command(name="apply")
-def apply_files(*, file: Annotated[list[str], Parameter(name=["--file", "-f"], negative="")]) -> None:
+def apply_files(
+    *, file: Annotated[list[str], Parameter(name=["--file", "-f"], negative="", allow_leading_hyphen=True)]
+) -> None:
     """Create the jobs in a YAML or JSON file, or change them to what it says.
 
     Nothing is changed if any of the definitions is not valid.
@@ -111,7 +111,7 @@ def show_job(name: Name, *, namespace: Namespace = "") -> None:
     now = SystemClock().now()
     say(f"# {job.job_id}, version {job.version}, changed {ago(job.updated_at, now)} by {job.updated_by}")
     say(f"# {job.schedule_text}; next tick {ahead(job.next_tick, now) if job.next_tick else 'none'}")
-    print(yaml.safe_dump(json.loads(msgspec.json.encode(job.spec)), sort_keys=False, allow_unicode=True), end="")
+    print(definition_text(job.spec), end="")
 
 
 @app.command(name="run")

@@ -1,21 +1,23 @@
 """Files with job definitions: one job or several, in YAML or JSON.
 
-YAML is read by the rules of its version 1.2, so that `on:` is a name, `no` a word and `12:30:00` a text. What is
-wrong is told with file and line.
+What is wrong is told with file and line.
 """
 
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import yaml
 
 from dcron_core.errors import DcronError, InvalidJobError
 from dcron_core.jobs.validation import convert_job
 from dcron_schemas.job import JobSpec
 from dcron_standalone.client import describe_field
+from dcron_standalone.yaml12 import Dumper, Loader
 
 STDIN = "-"
 FIELD_STEP = re.compile(r"[^.\[\]]+")
@@ -29,29 +31,10 @@ class JobFileError(DcronError):
         self.problems = problems
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core schema, without repeated keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue  # refused below
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is there twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))  # 010 is ten
+def definition_text(spec: JobSpec) -> str:
+    """Return the definition as YAML that `read_jobs` takes back."""
+    document = json.loads(msgspec.json.encode(spec))
+    return yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
 
 def read_jobs(name: str) -> list[JobSpec]:
@@ -82,7 +65,7 @@ def _text_of(name: str) -> str:
 
 def _documents(name: str, text: str) -> Iterator[tuple[yaml.Node, Any]]:
     """Yield each job with the node it came from; a document may be a list of jobs."""
-    loader = _Loader(text)
+    loader = Loader(text)
     try:
         while loader.check_node():
             node = loader.get_node()

@@ -96,7 +96,6 @@ class Stack:
     def start(self) -> None:
         """Start everything and tell about it. Raises StoppedError, and DcronError if something does not start."""
         began = self._clock.monotonic()
-        self._check()
         say(f"dcron: data in {self._directory.path}")
         self._while_not_stopped(lambda: self._servers.start(self._server_ready))
         self._addresses |= {server.name: server.address for server in self._servers.wanted}
@@ -134,8 +133,8 @@ class Stack:
         self._servers.close()
         note("stopped")
 
-    def _check(self) -> None:
-        """Raise for what can be known to fail before anything is started."""
+    def check(self) -> None:
+        """Raise DcronError for what can be known to fail before anything is started."""
         taken = [
             f"port {port} is in use; choose another with {flag}"
             for port, flag in self._options.ports()

@@ -21,6 +21,7 @@ def up(options: UpOptions, clock: Clock | None = None, ids: IdSource | None = No
     with directory.locked(), _on_signals(interruption):
         access = Access(options.master_url, directory.token(ids or IdSource()))
         stack = Stack(options, directory, access, interruption, clock or SystemClock())
+        stack.check()
         try:
             with suppress(StoppedError):
                 stack.start()
