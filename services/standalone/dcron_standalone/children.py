@@ -75,6 +75,7 @@ class Starter:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="child-starter")
+        self._running: list[Child] = []
 
     def start(
         self,
@@ -99,8 +100,13 @@ class Starter:
                 cwd=directory,
                 start_new_session=True,
             ).result()
-        return Child(name, process, log)
+        self._running = [child for child in self._running if child.exit_code is None]
+        self._running.append(Child(name, process, log))
+        return self._running[-1]
 
     def close(self) -> None:
-        """End the thread, and with it every child that still runs."""
+        """End every child that still runs, then the thread."""
+        for child in self._running:
+            if child.exit_code is None:
+                child.kill()
         self._thread.shutdown()

@@ -1,0 +1,70 @@
+"""The local stack's directory: private, one stack at a time."""
+
+from pathlib import Path
+
+import pytest
+
+from dcron_core.errors import DcronError
+from dcron_core.ids import IdSource
+from dcron_standalone.client import ApiError, find_access
+from dcron_standalone.data_directory import Access, DataDirectory, DirectoryInUseError
+
+ACCESS = Access("http://127.0.0.1:8700", "0123456789abcdef")
+
+
+def test_the_token_is_made_once_and_is_private(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    with directory.locked():
+        token = directory.token(IdSource(seed=1))
+        assert directory.token(IdSource(seed=2)) == token
+    assert len(token) == 64
+    assert directory.token_file.stat().st_mode & 0o777 == 0o600
+    assert directory.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_stack_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with (
+        DataDirectory(tmp_path).locked(),
+        pytest.raises(DirectoryInUseError, match="--data"),
+        DataDirectory(tmp_path).locked(),
+    ):
+        pass
+    with DataDirectory(tmp_path).locked():
+        pass  # free again
+
+
+def test_the_command_line_finds_the_local_stack(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.write_access(ACCESS)
+    assert directory.client_file.stat().st_mode & 0o777 == 0o600
+    assert find_access({"DCRON_DATA": str(tmp_path)}) == ACCESS
+
+
+def test_the_environment_comes_before_the_local_stack(tmp_path: Path) -> None:
+    DataDirectory(tmp_path).write_access(ACCESS)
+    (tmp_path / "secret").write_text("fedcba9876543210\n")
+    environ = {
+        "DCRON_DATA": str(tmp_path),
+        "DCRON_URL": "https://dcron.example/",
+        "DCRON_TOKEN_FILE": str(tmp_path / "secret"),
+    }
+    assert find_access(environ) == Access("https://dcron.example", "fedcba9876543210")
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({}, "make up"),
+        ({"DCRON_URL": "http://127.0.0.1:1"}, "DCRON_TOKEN"),
+        ({"DCRON_URL": "http://127.0.0.1:1", "DCRON_TOKEN_FILE": "/nowhere"}, "/nowhere"),
+    ],
+)
+def test_without_a_way_to_dcron_the_remedy_is_told(tmp_path: Path, environ: dict[str, str], message: str) -> None:
+    with pytest.raises(ApiError, match=message):
+        find_access({"DCRON_DATA": str(tmp_path)} | environ)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "client.json").write_text("{")
+    with pytest.raises(DcronError, match=r"client\.json is damaged"):
+        find_access({"DCRON_DATA": str(tmp_path)})

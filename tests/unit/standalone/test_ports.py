@@ -1,0 +1,35 @@
+"""Ports for the servers underneath: free ones, the same again as long as nobody took them."""
+
+import socket
+from pathlib import Path
+
+from dcron_standalone.ports import LOOPBACK, free_port, is_free, remembered_ports
+
+
+def test_a_port_with_a_listener_is_not_free() -> None:
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.listen()
+        assert not is_free(listener.getsockname()[1])
+
+
+def test_free_ports_are_not_those_of_outgoing_connections() -> None:
+    """A client that retries a server on such a port could be given it as its own, and connect to itself."""
+    lowest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(free_port() < lowest_outgoing for _ in range(20))
+
+
+def test_ports_are_remembered_until_one_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    ports = remembered_ports(file, ("client", "peer"))
+    assert remembered_ports(file, ("client", "peer")) == ports
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, ports["peer"]))
+        listener.listen()
+        assert ports["peer"] not in remembered_ports(file, ("client", "peer")).values()
+
+
+def test_a_damaged_file_is_no_obstacle(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    file.write_text("{")
+    assert set(remembered_ports(file, ("client",))) == {"client"}
