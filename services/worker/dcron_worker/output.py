@@ -105,9 +105,7 @@ class OutputReader:
         return self
 
     async def __anext__(self) -> Chunk:
-        if self._due:
-            await asyncio.sleep(0)  # a fast process must not keep the loop from other runs
-        else:
+        if not self._due:
             await self._wait_until_due()
         self._due -= 1
         piece = self._pieces.popleft()

@@ -12,7 +12,7 @@ import pytest
 
 from dcron_core.clock import SystemClock
 from dcron_worker.errors import ProcessStartError
-from dcron_worker.output import output_of
+from dcron_worker.output import AFTER_END_S, output_of
 from dcron_worker.process import Ended, Process, keep_descriptors_from_children, start_process
 from dcron_worker.process_table import end_left_over, left_over, readable, start_time
 
@@ -229,6 +229,32 @@ async def test_what_runs_on_without_the_pipes_is_left_alone() -> None:
     assert start_time(int(out)) is not None
     process.signal_group(signal.SIGKILL)
     await is_gone(int(out))
+
+
+async def test_what_runs_on_without_the_pipes_is_left_alone_also_when_the_output_is_read_slowly() -> None:
+    process = start_shell("sleep 60 >/dev/null 2>&1 & echo $!; head -c 130000 /dev/zero")
+    async with asyncio.timeout(30), output_of(process, CLOCK) as output:
+        await process.wait()
+        await asyncio.sleep(AFTER_END_S + 0.2)  # longer than the pipes may be held
+        text = "".join([chunk.text async for chunk in output])
+    background, _, rest = text.partition("\n")
+    assert len(rest) == 130_000
+    assert start_time(int(background)) is not None
+    process.signal_group(signal.SIGKILL)
+    await is_gone(int(background))
+
+
+async def test_a_process_that_got_the_number_of_one_that_is_over_is_not_signalled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    process = start("true")
+    await finish(process)
+    process.pid = os.getpid()
+    signalled: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda pid, number: signalled.append(pid))
+    process.signal_group(signal.SIGKILL)
+    await process.terminate(timedelta(seconds=1))
+    assert not signalled
 
 
 async def test_a_left_over_process_is_known_by_pid_and_start_time_and_ended_with_its_group() -> None:
