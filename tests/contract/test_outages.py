@@ -19,7 +19,7 @@ from dcron_standalone.server import Server
 from dcron_standalone.servers import LocalServers
 
 TOPIC = "records"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 TIMEOUT_S = 2.0  # for Kafka's answers: shorter than the outages
 
 

@@ -1,7 +1,6 @@
 """How the adapter reaches Kafka, and what Kafka's errors mean to a user of the port."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -11,10 +10,6 @@ from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 from msgspec import Struct
 
 from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
-
-# While Kafka is down aiokafka reports every attempt to connect as an error, ten a second. What comes of it reaches
-# the caller as LogUnavailableError, or is logged by the adapter.
-logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Connection(Struct, frozen=True):
@@ -26,7 +21,7 @@ class Connection(Struct, frozen=True):
     def options(self) -> dict[str, Any]:
         """Return what all of aiokafka's clients take."""
         return {
-            "bootstrap_servers": self.bootstrap.split(","),
+            "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
             "request_timeout_ms": int(self.timeout_s * 1000),
             "retry_backoff_ms": 100,
         }

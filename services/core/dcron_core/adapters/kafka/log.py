@@ -1,5 +1,6 @@
 """`KafkaLog`: the Log port on Kafka."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -21,6 +22,7 @@ class KafkaLog:
     @asynccontextmanager
     async def open(cls, bootstrap: str, timeout_s: float = 10.0) -> AsyncIterator["KafkaLog"]:
         """Open the log at `host:port`, several with commas; `timeout_s` is for each answer."""
+        _quieten()
         yield cls(Connection(bootstrap=bootstrap, timeout_s=timeout_s))
 
     async def ensure_topics(self, wanted: Sequence[Topic]) -> None:
@@ -41,3 +43,14 @@ class KafkaLog:
 
     def group_reader(self, topic: str, group: str) -> AbstractAsyncContextManager[KafkaGroupReader]:
         return KafkaGroupReader.open(self._connection, topic, group)
+
+
+def _quieten() -> None:
+    """Leave out what aiokafka says about each attempt to connect while Kafka is down: ten lines a second and client.
+
+    What comes of the attempts reaches the caller as LogUnavailableError, or is logged by the producer.
+    """
+    for name in ("aiokafka", "aiokafka.consumer.group_coordinator"):  # the client logs as plain "aiokafka"
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in ("aiokafka.consumer", "aiokafka.producer"):
+        logging.getLogger(name).setLevel(logging.ERROR)

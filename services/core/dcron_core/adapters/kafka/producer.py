@@ -63,34 +63,39 @@ class KafkaProducer:
     async def submit(
         self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
     ) -> Awaitable[int]:
-        async with self._turn:
-            notice, self._notice = self._notice, None
-            if notice is not None:
-                raise notice
-            return await self._send(topic, key, value, headers, sent_ahead=True)
+        return await self._send(topic, key, value, headers, sent_ahead=True)
 
     async def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> int:
-        async with self._turn:
-            answer = await self._send(topic, key, value, headers, sent_ahead=False)
-        return await answer
+        return await (await self._send(topic, key, value, headers, sent_ahead=False))
 
     async def _send(
         self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]], *, sent_ahead: bool
     ) -> asyncio.Future[int]:
         inner = None
         try:
-            async with self._connection.answering(f"append to {topic}"):
+            async with self._connection.answering(f"append to {topic}"), self._turn:
+                if sent_ahead:
+                    self._raise_notice()
                 inner = await self._started()
                 sent = await inner.send(topic, value, key.encode(), headers=list(headers))
         except LogUnavailableError as error:
             self._break(inner, error)
             raise
+        return self._follow(inner, sent, sent_ahead=sent_ahead)
+
+    def _follow(self, inner: Any, sent: Any, *, sent_ahead: bool) -> asyncio.Future[int]:
+        """Return the answer for a record that aiokafka has taken."""
+        answer: asyncio.Future[int] = self._loop.create_future()
         due = self._loop.time() + self._connection.timeout_s
-        submitted = Submitted(answer=self._loop.create_future(), due=due, sent_ahead=sent_ahead)
-        self._under_way[sent] = submitted
+        self._under_way[sent] = Submitted(answer=answer, due=due, sent_ahead=sent_ahead)
         sent.add_done_callback(lambda done: self._answered(inner, done))
         self._set_alarm()
-        return submitted.answer
+        return answer
+
+    def _raise_notice(self) -> None:
+        notice, self._notice = self._notice, None
+        if notice is not None:
+            raise notice
 
     async def _started(self) -> Any:
         if self._inner is None:
@@ -125,14 +130,14 @@ class KafkaProducer:
         """See to it that the oldest record under way is looked at when it is due."""
         if self._alarm is None and self._under_way:
             oldest = next(iter(self._under_way.values()))
-            self._alarm = self._loop.call_at(oldest.due, self._look, self._inner)
+            self._alarm = self._loop.call_at(oldest.due, self._look)
 
-    def _look(self, inner: Any) -> None:
+    def _look(self) -> None:
         self._alarm = None
         oldest = next(iter(self._under_way.values()), None)
         if oldest is not None and oldest.due <= self._loop.time():
             why = TimeoutError(f"a record was not acknowledged within {self._connection.timeout_s:g} s")
-            self._break(inner, self._connection.meaning(why, "append"))
+            self._break(self._inner, self._connection.meaning(why, "append"))
         self._set_alarm()
 
     def _break(self, inner: Any, error: Exception) -> None:
@@ -155,14 +160,20 @@ class KafkaProducer:
 
     async def _close(self) -> None:
         answers = [submitted.answer for submitted in self._under_way.values()]
-        if answers:
-            await asyncio.wait(answers)  # each has an answer when it is due
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if self._inner is not None:
-            await self._inner.stop()
-        if self._burials:
-            _, pending = await asyncio.wait(self._burials, timeout=self._connection.timeout_s)
-            for burial in pending:
-                burial.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+        try:
+            if answers:
+                await asyncio.wait(answers)  # each has an answer when it is due
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if self._inner is not None:
+                await self._inner.stop()
+            await self._end_burials()
+
+    async def _end_burials(self) -> None:
+        if not self._burials:
+            return
+        _, pending = await asyncio.wait(self._burials, timeout=self._connection.timeout_s)
+        for burial in pending:
+            burial.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
