@@ -251,7 +251,7 @@ async def test_a_process_that_got_the_number_of_one_that_is_over_is_not_signalle
     await finish(process)
     process.pid = os.getpid()
     signalled: list[int] = []
-    monkeypatch.setattr(os, "killpg", lambda pid, number: signalled.append(pid))
+    monkeypatch.setattr(os, "killpg", lambda pid, _number: signalled.append(pid))
     process.signal_group(signal.SIGKILL)
     await process.terminate(timedelta(seconds=1))
     assert not signalled
