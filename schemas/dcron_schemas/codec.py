@@ -19,6 +19,9 @@ from dcron_schemas.state import (
 
 T = TypeVar("T")
 
+# What msgspec raises for bytes that are not the message; RecursionError: nested too deeply.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _encoder = msgspec.json.Encoder()
 _event_decoder = msgspec.json.Decoder(JobEvent)
 _record_decoder: msgspec.json.Decoder[ExecutionRecord] = msgspec.json.Decoder(ExecutionRecord)
@@ -59,7 +62,7 @@ def decode_event(value: bytes) -> JobEvent | UnknownEvent:
     """
     try:
         event = _event_decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         return _unknown_event(value, error)
     if event.schema_version > SCHEMA_VERSION:
         return _unknown_event(value, ValueError(f"schema version {event.schema_version}"))
@@ -71,7 +74,7 @@ def _unknown_event(value: bytes, error: Exception) -> UnknownEvent:
     try:
         outline = msgspec.json.decode(value, type=_Outline)
         kind = msgspec.json.decode(outline.data, type=_Kind).kind
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         raise UndecodableError(f"not a job event: {error}") from error
     if kind in known and outline.schema_version <= SCHEMA_VERSION:
         raise UndecodableError(f"not a {kind} event of schema version {outline.schema_version}: {error}") from error
@@ -82,7 +85,7 @@ def decode_record(value: bytes) -> ExecutionRecord:
     """Read a record of `cron.executions`. Raises UndecodableError."""
     try:
         return _record_decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UndecodableError(f"not an execution record: {error}") from error
 
 
@@ -90,7 +93,7 @@ def decode_state(kind: type[T], value: bytes) -> T:
     """Read the value of an etcd key as `kind`. Raises UndecodableError."""
     try:
         decoded = _state_decoders[kind].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise UndecodableError(f"not a {kind.__name__}: {error}") from error
     assert isinstance(decoded, kind)
     return decoded

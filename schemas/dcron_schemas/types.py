@@ -4,8 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
-DURATION_PATTERN = r"^([0-9]+(ms|s|m|h|d))+$"
-NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$"
+# `$` alone would let a newline follow in Python; JSON Schema has no `\Z`.
+DURATION_PATTERN = r"^([0-9]+(ms|s|m|h|d))+$(?!\n)"
+NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?$(?!\n)"
 
 Duration = Annotated[
     str,
