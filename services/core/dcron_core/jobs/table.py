@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from dcron_core.jobs.changes import Change, JobGone, JobStands, LogNamed
 from dcron_schemas.state import JobEntry
@@ -9,6 +10,13 @@ from dcron_schemas.state import JobEntry
 # How many positions back an event id is recognised as a repetition. A function of the log alone, so that a
 # master that started from a snapshot decides like one that has read everything.
 REPETITION_WINDOW = 10_000
+
+
+class _Seen(NamedTuple):
+    """Where an event id stands in the log."""
+
+    first: int
+    last: int
 
 
 class JobTable:
@@ -19,7 +27,7 @@ class JobTable:
         self.position = position  # offset of the last event absorbed; -1: none
         self._entries = {entry.job_id: entry for entry in entries}
         self._names = {(e.spec.namespace, e.spec.name): e.job_id for e in self._entries.values()}
-        self._event_ids: OrderedDict[str, int] = OrderedDict()
+        self._event_ids: OrderedDict[str, _Seen] = OrderedDict()  # by their last positions
         self._sorted: list[JobEntry] | None = None  # made when asked for, forgotten with the next change
 
     def __len__(self) -> int:
@@ -41,8 +49,9 @@ class JobTable:
         return self._sorted
 
     def position_of(self, event_id: str) -> int | None:
-        """Return the position of that event, if it is among the last `REPETITION_WINDOW` ones."""
-        return self._event_ids.get(event_id)
+        """Return the first known position of that event, if it is among the last `REPETITION_WINDOW` ones."""
+        seen = self._event_ids.get(event_id)
+        return None if seen is None else seen.first
 
     def absorb(self, position: int, event_id: str, changes: Iterable[Change]) -> None:
         """Advance to `position`, with the changes that its event made."""
@@ -60,9 +69,14 @@ class JobTable:
         self.position = position
 
     def remember(self, position: int, event_id: str) -> None:
-        """Take the event id into the window of repetitions; the first position it had counts."""
-        self._event_ids.setdefault(event_id, position)
-        while self._event_ids and next(iter(self._event_ids.values())) <= position - REPETITION_WINDOW:
+        """Take the event id into the window of repetitions. Positions come in order.
+
+        A repetition keeps the id in the window: whether an event is one must follow from the records in the
+        window alone, and a master that started from a snapshot has not read those before it.
+        """
+        seen = self._event_ids.pop(event_id, None)
+        self._event_ids[event_id] = _Seen(seen.first if seen else position, position)
+        while next(iter(self._event_ids.values())).last <= position - REPETITION_WINDOW:
             self._event_ids.popitem(last=False)
 
     def _replace(self, entry: JobEntry) -> None:
