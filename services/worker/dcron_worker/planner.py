@@ -152,8 +152,8 @@ class Missed(Struct, frozen=True):
 def missed_ticks(timetable: Timetable, first: datetime, before: datetime) -> Missed:
     """Return the ticks from `first` (one of them) to the last one before `before`.
 
-    They are counted one by one up to COUNT_AT_MOST; beyond that the last one is found by doubling steps
-    back from `before`, so that a month of ticks each second costs no more than an hour of them.
+    They are counted one by one up to COUNT_AT_MOST; beyond that the last one is found by halving the time
+    that it can be in, so that a month of ticks each second costs no more than an hour of them.
     """
     last, count = first, 1
     while count <= COUNT_AT_MOST:
@@ -161,13 +161,14 @@ def missed_ticks(timetable: Timetable, first: datetime, before: datetime) -> Mis
         if tick is None or tick >= before:
             return Missed(last, count)
         last, count = tick, count + 1
-    step = max((last - first) / COUNT_AT_MOST, timedelta(seconds=1))
-    while before - step > last:
-        tick = timetable.next_after(before - step)
+    end = before  # no tick from here on
+    while end - last > timedelta(seconds=1):
+        middle = last + (end - last) / 2
+        tick = timetable.next_after(middle)
         if tick is not None and tick < before:
             last = tick
-            break
-        step *= 2
+        else:
+            end = middle
     while (tick := timetable.next_after(last)) is not None and tick < before:
         last = tick
     return Missed(last, 0)
