@@ -5,6 +5,7 @@ whose effect this release does not have is refused here, so that it is never sil
 """
 
 import difflib
+import re
 import zoneinfo
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,7 +52,7 @@ def parse_job(body: bytes) -> JobSpec:
         raise InvalidJobError([_too_large(len(body))])
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJobError(
             [FieldProblem(field="", message=f"not JSON: {error}", value=_shown(body[:80]))]
         ) from error
@@ -72,12 +73,19 @@ def convert_job(document: Any) -> JobSpec:
     except msgspec.ValidationError as error:
         raise InvalidJobError([_shape_problem(str(error), document)]) from error
     problems = [*_not_yet(spec), *_meaning(spec)]
-    size = len(msgspec.json.encode(spec))
-    if size > MAX_JOB_BYTES:
-        problems.append(_too_large(size))
+    problems += _size_problems(spec)
     if problems:
         raise InvalidJobError(problems)
     return spec
+
+
+def _size_problems(spec: JobSpec) -> list[FieldProblem]:
+    try:
+        size = len(msgspec.json.encode(spec))
+    except UnicodeEncodeError as error:  # YAML can spell half of a surrogate pair
+        remedy = "write characters, not halves of surrogate pairs"
+        return [FieldProblem(field="", message=f"holds text that is not Unicode: {error.reason}", remedy=remedy)]
+    return [_too_large(size)] if size > MAX_JOB_BYTES else []
 
 
 def _too_large(size: int) -> FieldProblem:
@@ -98,10 +106,10 @@ def _unknown_fields(document: dict[str, Any], kind: type[msgspec.Struct], path: 
             problems.append(FieldProblem(field=here, message="unknown field", value=_shown(value), remedy=remedy))
             continue
         for inner in _structs_in(known[name]):
-            items = value if isinstance(value, list) else [value]
-            for item in items:
+            items = {f"{here}[{i}].": item for i, item in enumerate(value)} if isinstance(value, list) else {}
+            for place, item in (items or {f"{here}.": value}).items():
                 if isinstance(item, dict):
-                    problems += _unknown_fields(item, inner, f"{here}.")
+                    problems += _unknown_fields(item, inner, place)
     return problems
 
 
@@ -123,11 +131,12 @@ def _shape_problem(message: str, document: dict[str, Any]) -> FieldProblem:
         path = f"{path}.{missing}" if path else missing
         return FieldProblem(field=path, message="is required")
     value: Any = document
-    for step in path.replace("[", ".[").split("."):
-        if isinstance(value, list) and step.startswith("[") and step[1:-1].isdigit():
-            value = value[int(step[1:-1])]
-        elif isinstance(value, dict):
-            value = value.get(step)
+    for step in re.findall(r"\[\.\.\.\]|[^.\[\]]+", path):
+        if step == "[...]":  # some value of a mapping from text to text
+            name, value = next((item for item in value.items() if not isinstance(item[1], str)), ("", value))
+            path = path.replace("[...]", f".{name}")
+        else:
+            value = value[int(step)] if isinstance(value, list) else value.get(step)
     remedy = "digits and units, such as 90s, 5m or 1h30m" if "(ms|s|m|h|d)" in text else ""
     if "[A-Za-z0-9._-]" in text:
         remedy = "1 to 128 letters, digits, dots, dashes and underscores; the first and last a letter or digit"
@@ -244,6 +253,8 @@ def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
                 remedy="begin with /",
             )
         )
+    if "\0" in (spec.working_directory or ""):
+        problems.append(_nul("working_directory"))
     if spec.timeout is not None:
         problems += _duration_problems("timeout", spec.timeout, timedelta(milliseconds=1))
     return problems + _duration_problems("kill_grace", spec.kill_grace, timedelta())
