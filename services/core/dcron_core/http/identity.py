@@ -84,7 +84,7 @@ class IdentityMiddleware:
 
     def _own_origin(self, scope: Scope) -> bool:
         origin = _header(scope, b"origin").rstrip("/")
-        return bool(origin) and (origin in self._origins or urlsplit(origin).netloc == _header(scope, b"host"))
+        return origin in self._origins or _host_of(origin) == _header(scope, b"host") != ""
 
 
 def _header(scope: Scope, name: bytes) -> str:
@@ -92,6 +92,13 @@ def _header(scope: Scope, name: bytes) -> str:
         if key == name:
             return value.decode("latin-1")
     return ""
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # half of an IPv6 address
+        return ""
 
 
 def _cookie(scope: Scope) -> str:

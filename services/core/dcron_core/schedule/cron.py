@@ -29,7 +29,12 @@ class CronTimetable:
         seconds, *rest = expression.fields
         # croniter wants seconds last; it steps through wall-clock times, which have no zone
         start = _wall(datetime(2000, 1, 1, tzinfo=UTC), timedelta())
-        self._walls = croniter(" ".join([*rest, seconds]), start, max_years_between_matches=YEARS_TO_LOOK)
+        self._walls = croniter(
+            " ".join([*rest, seconds]),
+            start,
+            max_years_between_matches=YEARS_TO_LOOK,
+            implement_cron_bug=True,  # crontab(5): days match by either field only if neither begins with *
+        )
 
     def next_after(self, after: datetime) -> datetime | None:
         """Return the first tick after `after`; None if there is none in 30 years."""

@@ -24,7 +24,7 @@ _BOUNDS = {
     "month": (1, 12),
     "day of week": (0, 7),
 }
-_PART = re.compile(r"^(\*|(?P<low>\w+)(-(?P<high>\w+))?)(/(?P<step>\d+))?$")
+_PART = re.compile(r"^(\*|(?P<low>\w+)(-(?P<high>\w+))?)(/(?P<step>\d+))?$", re.ASCII)
 _LATER = re.compile(r"[LWHR#?]|^@", re.IGNORECASE)
 
 
@@ -69,7 +69,8 @@ def _check_part(name: str, part: str) -> None:
         if not low <= number <= high:
             raise ValueError(f"{name} {part!r}: {number} is outside {low}-{high}")
     if len(numbers) == 2 and numbers[0] > numbers[1]:
-        raise ValueError(f"{name} {part!r}: the range runs backwards; write {numbers[1]}-{numbers[0]}, or a list")
+        ends = f"{numbers[0]}-7" if name == "day of week" and numbers[1] == 0 else f"{numbers[1]}-{numbers[0]}"
+        raise ValueError(f"{name} {part!r}: the range runs backwards; write {ends}, or a list")
     if match["step"] is not None and int(match["step"]) < 1:
         raise ValueError(f"{name} {part!r}: a step is 1 or more")
 
