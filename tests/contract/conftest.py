@@ -7,7 +7,6 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from etcd3 import etcdrpc
-from tests.names import Names
 
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
@@ -15,6 +14,7 @@ from dcron_core.adapters.memory import MemoryLog, MemoryStore
 from dcron_core.clock import SystemClock
 from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore
+from tests.names import Names
 
 Compact = Callable[[int], Awaitable[None]]
 Trim = Callable[[str, int, int], Awaitable[None]]

@@ -2,10 +2,9 @@
 
 import asyncio
 
+from dcron_core.ports.log import GroupReader, Log, Record
 from tests.contract.test_log import PATIENCE_S, fill
 from tests.names import Names
-
-from dcron_core.ports.log import GroupReader, Log, Record
 
 PARTITIONS = 4
 

@@ -4,10 +4,10 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from tests.contract.writing import put
 
 from dcron_core.errors import LeaseLostError
 from dcron_core.ports.store import KeyValueStore, Put, Removed, Transaction
+from tests.contract.writing import put
 
 TTL_S = 2  # etcd gives no less
 

@@ -4,12 +4,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.contract.conftest import Trim
 
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
 from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
 from dcron_core.ports.log import Bounds, Log, Reader, Record, Topic
+from tests.contract.conftest import Trim
 
 PATIENCE_S = 10.0
 

@@ -6,9 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
-from tests.conftest import PrivateServers
-from tests.contract.test_log import read
-from tests.contract.writing import put
 
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
@@ -17,6 +14,9 @@ from dcron_core.ports.log import GroupReader, Producer, Topic
 from dcron_core.ports.store import KeyValue, KeyValueStore
 from dcron_standalone.server import Server
 from dcron_standalone.servers import LocalServers
+from tests.conftest import PrivateServers
+from tests.contract.test_log import read
+from tests.contract.writing import put
 
 TOPIC = "records"
 PATIENCE_S = 120.0
@@ -38,19 +38,21 @@ async def test_a_watch_resumes_without_a_gap_when_etcd_was_killed(private_server
             if number in {20, 21, 40}:
                 await restart(servers.etcd_server)
             await put_until_done(store, "/w/number", str(number).encode())
-        numbers = await watching
-    assert list(dict.fromkeys(numbers)) == list(range(60))
+        events = await watching
+    assert list(dict.fromkeys(int(event.value) for event in events)) == list(range(60))
+    revisions = [event.mod_revision for event in events]
+    assert revisions == sorted(set(revisions))
 
 
-async def watched(store: KeyValueStore, revision: int, until: int) -> list[int]:
-    """Return the numbers that a watch sees, up to `until`."""
-    numbers: list[int] = []
+async def watched(store: KeyValueStore, revision: int, until: int) -> list[KeyValue]:
+    """Return what a watch sees, up to the number `until`."""
+    events: list[KeyValue] = []
     async with aclosing(store.watch("/w/", revision)) as changes:
         async for batch in changes:
-            numbers += [int(event.value) for event in batch.events if isinstance(event, KeyValue)]
-            if until in numbers:
+            events += [event for event in batch.events if isinstance(event, KeyValue)]
+            if int(events[-1].value) == until:
                 break
-    return numbers
+    return events
 
 
 async def put_until_done(store: KeyValueStore, key: str, value: bytes) -> None:

@@ -3,14 +3,13 @@
 import asyncio
 import signal
 
-from tests.conftest import PrivateServers
-from tests.contract.writing import put
-
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.memory import MemoryStore
 from dcron_core.clock import SystemClock
 from dcron_core.ports.store import KeyValueStore
 from dcron_core.session import LeaseSession
+from tests.conftest import PrivateServers
+from tests.contract.writing import put
 
 TTL_S = 2  # etcd gives no less
 CLOCK = SystemClock()

@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from tests.contract.writing import put
 
 from dcron_core.ports.store import (
     Comparison,
@@ -16,6 +15,7 @@ from dcron_core.ports.store import (
     Put,
     Transaction,
 )
+from tests.contract.writing import put
 
 
 async def test_a_key_remembers_its_creation_and_its_last_write(store: KeyValueStore, prefix: str) -> None:

@@ -4,14 +4,14 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from tests.contract.conftest import Compact
-from tests.contract.writing import put
 
 from dcron_core.adapters.memory import MemoryStore
 from dcron_core.clock import SystemClock
 from dcron_core.errors import CompactedError
 from dcron_core.mirror import Mirror, Snapshot, follow
 from dcron_core.ports.store import Changes, Delete, KeyValue, KeyValueStore, Put, Removed, Transaction
+from tests.contract.conftest import Compact
+from tests.contract.writing import put
 
 PATIENCE_S = 10.0
 
