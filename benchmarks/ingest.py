@@ -1,0 +1,148 @@
+"""How many lines of output a log-ingester brings from Kafka into MongoDB in a second.
+
+The records are in Kafka before the log-ingester starts; it counts the documents that MongoDB acknowledged, and
+its first batches and its own start do not count. In the end MongoDB is asked whether all are there.
+
+The limit is bare `insert_many` of the same documents in batches of the same size, with the same indexes and
+write concern, one after the other from one process, into a collection of its own on the same server. The two
+take turns.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
+
+from benchmarks.results import BenchmarkError, Result, result
+from benchmarks.stack import TOKEN, running_log_ingester, running_servers
+from dcron_core.adapters.kafka import KafkaLog
+from dcron_core.durations import parse_duration
+from dcron_core.settings import LogIngesterSettings
+from dcron_log_ingester.batches import Document, batch_of
+from dcron_log_ingester.service import plan_of
+from dcron_log_ingester.store import INDEXES
+from dcron_schemas.codec import encode
+from dcron_schemas.records import OutputChunk
+from dcron_standalone.servers import LocalServers
+from dcron_standalone.terminal import say
+
+RUNS = 60
+LINES = 1000  # of each run
+WARM_UP_BATCHES = 2
+ROUNDS = 3
+LOOK_EVERY_S = 0.1  # often enough for one per cent, and seldom enough not to slow down what is looked at
+INGESTED_WITHIN_S = 180.0
+GOAL_RATIO = 0.8
+SUBMITTED_AT_ONCE = 1000
+
+DEFAULTS = LogIngesterSettings(token=TOKEN)
+
+
+async def run() -> list[Result]:
+    """Measure; raise BenchmarkError unless every document is stored."""
+    records = list(_records())
+    documents = list(batch_of(records, parse_duration(DEFAULTS.retention)).output)
+    bare_s = ours_s = bare_documents = our_documents = 0.0
+    with running_servers("kafka", "mongodb") as servers, MongoClient[Document](servers.mongodb) as mongodb:
+        say(f"{ROUNDS} rounds of {len(records)} documents each way, the first {_warm_up()} to warm up")
+        for round_ in range(ROUNDS):
+            bare = mongodb[f"bare_{round_}"]["output"]
+            bare_s += _insert(bare, documents)
+            bare_documents += len(documents) - _warm_up()
+            settings = await _filled(servers, round_, records)
+            ingested, seconds = await _ingest(settings, len(records))
+            ours_s += seconds
+            our_documents += ingested
+            _check(mongodb[settings.mongodb_database]["output"], len(records))
+    value, limit = our_documents / ours_s, bare_documents / bare_s
+    goal = f"at least {GOAL_RATIO:g} of the limit"
+    return [result("ingest_documents", "1/s", value, limit, goal, met=value / limit >= GOAL_RATIO)]
+
+
+def _warm_up() -> int:
+    return WARM_UP_BATCHES * DEFAULTS.batch_size
+
+
+def _records() -> Iterator[OutputChunk]:
+    """Yield output as runs write it side by side: a line of about 110 bytes from each in turn."""
+    began = datetime.now(UTC)
+    for seq in range(LINES):
+        for number in range(RUNS):
+            job_id = f"0198f5a0-1111-7000-8000-{number:012x}"
+            at = began + timedelta(milliseconds=seq)
+            text = f"{at.isoformat()} INFO copied part {seq:06d} of archive-{number:04d}.tar.zst, checked its hash\n"
+            yield OutputChunk(
+                execution_id=f"{job_id}.t1763800000000.1", job_id=job_id, seq=seq, stream="stdout", at=at, text=text
+            )
+
+
+def _insert(collection: Collection[Document], documents: list[Document]) -> float:
+    """Insert all in batches; return how many seconds those after the warm-up took."""
+    bare: Collection[Any] = collection.with_options(write_concern=WriteConcern(w="majority", j=True))
+    bare.create_indexes(INDEXES["output"])
+    began_s = time.perf_counter()
+    for start in range(0, len(documents), DEFAULTS.batch_size):
+        if start == _warm_up():
+            began_s = time.perf_counter()
+        bare.insert_many(documents[start : start + DEFAULTS.batch_size], ordered=False)
+    return time.perf_counter() - began_s
+
+
+async def _filled(servers: LocalServers, round_: int, records: list[OutputChunk]) -> LogIngesterSettings:
+    """Put the records into a topic of the round's own; return the settings to ingest it with."""
+    settings = LogIngesterSettings(
+        token=TOKEN,
+        kafka=servers.kafka,
+        topic_prefix=f"round-{round_}.",
+        mongodb=servers.mongodb,
+        mongodb_database=f"round_{round_}",
+        consumer_group=f"round-{round_}",
+    )
+    async with KafkaLog.open(settings.kafka) as log, log.producer() as producer:
+        await log.ensure_topics(plan_of(settings).topics)
+        for start in range(0, len(records), SUBMITTED_AT_ONCE):
+            some = records[start : start + SUBMITTED_AT_ONCE]
+            topic = settings.executions_topic
+            await asyncio.gather(*[await producer.submit(topic, each.execution_id, encode(each)) for each in some])
+    return settings
+
+
+async def _ingest(settings: LogIngesterSettings, total: int) -> tuple[int, float]:
+    """Ingest the topic; return how many documents were stored after the warm-up, and in how many seconds."""
+    given = ("kafka", "topic_prefix", "mongodb", "mongodb_database", "consumer_group")
+    variables = {f"DCRON_{name.upper()}": str(getattr(settings, name)) for name in given}
+    with running_log_ingester(variables) as url:
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as http:
+            began, began_s = await _documents(http)
+            while True:
+                stored, at_s = await _documents(http)
+                if began < _warm_up():
+                    began, began_s = stored, at_s
+                if stored >= total:
+                    return stored - began, at_s - began_s
+                if at_s - began_s > INGESTED_WITHIN_S:
+                    raise BenchmarkError(f"{stored} of {total} documents were stored in {INGESTED_WITHIN_S:g} s")
+                await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _documents(http: httpx.AsyncClient) -> tuple[int, float]:
+    """Return how many documents of output the log-ingester has stored, and when it said so."""
+    answer = await http.get("/metrics")
+    now_s = time.perf_counter()
+    for family in text_string_to_metric_families(answer.raise_for_status().text):
+        for sample in family.samples:
+            if sample.name == "dcron_ingester_documents_total" and sample.labels["collection"] == "output":
+                return int(sample.value), now_s
+    return 0, now_s
+
+
+def _check(collection: Collection[Document], total: int) -> None:
+    found = collection.count_documents({})
+    if found != total:
+        raise BenchmarkError(f"MongoDB holds {found} documents in place of {total}")

@@ -1,0 +1,122 @@
+"""A dcron of a benchmark's own: real servers on loopback, the services as processes, data in a temporary directory.
+
+The code of `dcron up` starts them, with the settings' defaults; nothing is left when a context ends.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+
+from benchmarks.results import BenchmarkError
+from dcron_core.clock import SystemClock
+from dcron_core.ids import IdSource
+from dcron_standalone.children import Starter
+from dcron_standalone.client import Client
+from dcron_standalone.data_directory import Access, DataDirectory
+from dcron_standalone.ports import LOOPBACK, free_port, is_free
+from dcron_standalone.servers import LocalServers
+from dcron_standalone.stack import Interruption, Stack, UpOptions
+from dcron_standalone.supervision import Supervised
+
+TOOLS = Path(os.environ.get("DCRON_TOOLS", Path(__file__).parent.parent / ".tools"))
+WORKERS = 2
+START_TIMEOUT_S = 60.0
+STOP_GRACE_S = 30.0
+TOKEN = "a-token-for-one-benchmark"
+
+
+class RunningStack(Struct, frozen=True):
+    """A dcron that is ready."""
+
+    servers: LocalServers
+    client: Client
+
+
+@contextmanager
+def running_servers(*names: str) -> Iterator[LocalServers]:
+    """Run those servers; none named: all three."""
+    with _directory() as data, LocalServers(data, TOOLS, names or ("etcd", "kafka", "mongodb")) as servers:
+        yield servers
+
+
+@contextmanager
+def running_stack() -> Iterator[RunningStack]:
+    """Run everything that `dcron up` runs."""
+    with running_servers() as servers, _directory() as data:
+        first_port = _free_ports(2 + WORKERS)
+        options = UpOptions(
+            data=data,
+            tools=TOOLS,
+            workers=WORKERS,
+            etcd=servers.etcd,
+            kafka=servers.kafka,
+            mongodb=servers.mongodb,
+            master_port=first_port,
+            log_ingester_port=first_port + 1,
+            worker_port=first_port + 2,
+        )
+        directory = DataDirectory(data)
+        access = Access(options.master_url, directory.token(IdSource()))
+        stack = Stack(options, directory, access, Interruption(threading.Event(), threading.Event()), SystemClock())
+        try:
+            stack.start()
+            with closing(Client(access)) as client:
+                yield RunningStack(servers, client)
+        finally:
+            stack.stop()
+
+
+@contextmanager
+def running_log_ingester(settings: Mapping[str, str]) -> Iterator[str]:
+    """Run one log-ingester, with `settings` besides the defaults; give the URL that it is ready at."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DCRON_")}
+    environment |= {**settings, "DCRON_TOKEN": TOKEN, "DCRON_LOG_INGESTER_PORT": str(port)}
+    with _directory() as data, closing(Starter()) as starter:
+        service = Supervised(
+            "log-ingester",
+            "log-ingester",
+            [sys.executable, "-P", "-m", "dcron_standalone", "log-ingester"],
+            environment=environment,
+            log=data / "log-ingester.log",
+            url=f"http://{LOOPBACK}:{port}",
+            starter=starter,
+            clock=SystemClock(),
+        )
+        service.start()
+        assert service.child is not None
+        try:
+            _wait_until_ready(service)
+            yield service.url
+        finally:
+            service.child.stop(STOP_GRACE_S)
+
+
+def _wait_until_ready(service: Supervised) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while not service.is_ready():
+        assert service.child is not None
+        if service.child.exit_code is not None or time.monotonic() > deadline_s:
+            raise BenchmarkError(f"the {service.name} did not get ready:\n{service.last_words()}")
+        time.sleep(0.05)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="dcron-benchmark-") as path:
+        yield Path(path)
+
+
+def _free_ports(count: int) -> int:
+    """Return the first of `count` free ports in a row."""
+    while True:
+        first = free_port()
+        if all(is_free(port) for port in range(first, first + count)):
+            return first
