@@ -51,9 +51,8 @@ def security_headers(log_ingester_url: str) -> dict[str, str]:
     """Return the headers that every answer carries: the page may talk to this origin and the log-ingester only."""
     live = log_ingester_url.replace("http", "ws", 1)
     policy = (
-        f"default-src 'self'; connect-src 'self' {log_ingester_url} {live}; img-src 'self' data:; "
-        "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
-        "form-action 'self'"
+        f"default-src 'self'; connect-src 'self' {log_ingester_url} {live}; object-src 'none'; base-uri 'none'; "
+        "frame-ancestors 'none'; form-action 'self'"
     )
     return {
         "Content-Security-Policy": policy,

@@ -8,6 +8,8 @@ deterministic, so two sweepers, or a crash in between, do no harm.
 
 import asyncio
 
+from msgspec.structs import replace
+
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
@@ -94,7 +96,7 @@ class Sweeper:
             return None
 
     async def _sweep(self, item: KeyValue, entry: ExecutionEntry) -> None:
-        record = entry.finished or entry.skipped or self._lost(entry)
+        record = entry.finished or entry.skipped or self._lost(item, entry)
         execution_id = entry.execution.execution_id
         try:
             await self._producer.append(self._topic, execution_id, encode(record))
@@ -113,9 +115,10 @@ class Sweeper:
                 record=type(record).__name__,
             )
 
-    def _lost(self, entry: ExecutionEntry) -> ExecutionFinished | ExecutionLost | TickSkipped:
+    def _lost(self, item: KeyValue, entry: ExecutionEntry) -> ExecutionFinished | ExecutionLost | TickSkipped:
         return ExecutionLost(
-            execution=entry.execution,
+            # The entry is as old as the claim, so its creation is the fencing token.
+            execution=replace(entry.execution, fencing_token=item.create_revision),
             detected_at=self._clock.now(),
             detected_by="master",
             reason=f"worker {entry.execution.worker_id} is gone and did not report an end; the outcome is unknown",

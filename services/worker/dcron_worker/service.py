@@ -48,6 +48,7 @@ from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.process import keep_descriptors_from_children
 from dcron_worker.runner import Claimed, Runner, Stop
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
@@ -113,6 +114,7 @@ async def open_worker(
 
 async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
+    keep_descriptors_from_children()
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
