@@ -27,7 +27,7 @@ demo: setup ## The same, with a handful of example jobs
 
 ##@ Work on it
 .PHONY: setup python etcd web check test robustness bench lock clean help
-setup: python etcd $(STAMPS)/mongodb $(STAMPS)/kafka web ## Set up what is missing, all inside this folder (etcd: from Debian's packages)
+setup: python etcd $(STAMPS)/mongodb $(STAMPS)/kafka $(STAMPS)/kafka-archive web ## Set up what is missing, all inside this folder (etcd: from Debian's packages)
 
 check: python ## Format, lint, types, import contracts, schema drift: under a minute
 	$(BIN)/ruff format --check .
@@ -106,6 +106,11 @@ $(STAMPS)/kafka: deploy/local/kafka-pom.xml deploy/local/kafka-log4j2.xml
 	@rm -rf $(TOOLS)/kafka
 	@mvn -B -q -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(TOOLS)/kafka/libs
 	@cp deploy/local/kafka-log4j2.xml $(TOOLS)/kafka/log4j2.xml
+	@touch $@
+
+$(STAMPS)/kafka-archive: $(STAMPS)/kafka | $(STAMPS)/python
+	$(call say,"Kafka's classes as the JVM likes them best: it starts in half the time from then on")
+	@$(BIN)/python -m dcron_standalone.kafka_archive $(TOOLS)
 	@touch $@
 
 web: $(if $(WEB_SOURCES),$(STAMPS)/web) ## Build the page that the master serves

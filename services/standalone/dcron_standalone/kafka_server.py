@@ -13,6 +13,7 @@ from dcron_standalone.ports import LOOPBACK
 from dcron_standalone.server import MissingProgramError
 
 CLUSTER_ID = "ZGNyb24tb24tb25lLWJveA"  # any 16 bytes in base64; two clusters on one machine may share it
+ARCHIVE = "classes.jsa"  # of the JVM's class data sharing; Kafka starts without it too, in twice the time
 JVM = (
     "java",
     "-Xms256m",
@@ -31,9 +32,12 @@ class KafkaServer:
     port_names = ("client", "controller")
     environment: Mapping[str, str] = {}
 
-    def __init__(self, data: Path, tools: Path) -> None:
+    def __init__(self, data: Path, tools: Path, *, new_archive: Path | None = None) -> None:
+        """With `new_archive`, the JVM writes the classes that it used there when it ends (see `kafka_archive`)."""
         self._data = data
         self._jars = tools / "kafka" / "libs"
+        self._archive = tools / "kafka" / ARCHIVE
+        self._new_archive = new_archive
         self._properties = data / "server.properties"
         self._logging = tools / "kafka" / "log4j2.xml"
 
@@ -47,10 +51,18 @@ class KafkaServer:
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings(ports).items()))
         if (self._data / "log" / "meta.properties").exists():
             return None
-        return [*self._java("kafka.tools.StorageTool"), "format", "-t", CLUSTER_ID, "-c", str(self._properties)]
+        options = self._sharing() if self._new_archive is None else []
+        return [
+            *self._java("kafka.tools.StorageTool", options),
+            "format",
+            "-t",
+            CLUSTER_ID,
+            "-c",
+            str(self._properties),
+        ]
 
     def command(self, ports: Mapping[str, int]) -> Sequence[str]:  # noqa: ARG002  they are in the properties
-        return [*self._java("kafka.Kafka"), str(self._properties)]
+        return [*self._java("kafka.Kafka", self._sharing()), str(self._properties)]
 
     def address(self, ports: Mapping[str, int]) -> str:
         return f"{LOOPBACK}:{ports['client']}"
@@ -58,9 +70,14 @@ class KafkaServer:
     def answers(self, ports: Mapping[str, int]) -> bool:
         return kafka_answers(LOOPBACK, ports["client"])
 
-    def _java(self, main: str) -> list[str]:
+    def _java(self, main: str, options: Sequence[str]) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self._logging}"
-        return [*JVM, logging, "-cp", f"{self._jars}/*", main]
+        return [*JVM, *options, logging, "-cp", f"{self._jars}/*", main]
+
+    def _sharing(self) -> Sequence[str]:
+        if self._new_archive is not None:
+            return [f"-XX:ArchiveClassesAtExit={self._new_archive}"]
+        return [f"-XX:SharedArchiveFile={self._archive}"] if self._archive.exists() else []
 
     def _settings(self, ports: Mapping[str, int]) -> dict[str, object]:
         return {
