@@ -11,9 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from msgspec.structs import replace
-from tests.conftest import PrivateServers
-from tests.names import Names
-from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, skipped, started
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -28,6 +25,9 @@ from dcron_log_ingester.store import open_store
 from dcron_schemas.codec import encode
 from dcron_schemas.records import Execution, ExecutionRecord, OutputChunk
 from dcron_standalone.servers import LocalServers
+from tests.conftest import PrivateServers
+from tests.names import Names
+from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, skipped, started
 
 TOKEN = "an-acceptance-token"
 PAGE = "http://127.0.0.1:8700"
@@ -102,6 +102,7 @@ def settings_for(servers: LocalServers, names: Names) -> LogIngesterSettings:
         mongodb_database=names.database,
         consumer_group=names.consumer_group,
         execution_partitions=3,
+        retention="36500d",  # the records of these tests are of a fixed day; none may expire
         allowed_origins=PAGE,
     )
 

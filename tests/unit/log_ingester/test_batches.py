@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.log_ingester.memory_runs import MemoryRuns
-from tests.unit.log_ingester.records import DUE, chunk, execution, finished, lost, skipped, started
 
 from dcron_log_ingester.batches import batch_of, stored_instant
 from dcron_schemas.records import ExecutionRecord
+from tests.unit.log_ingester.memory_runs import MemoryRuns
+from tests.unit.log_ingester.records import DUE, chunk, execution, finished, lost, skipped, started
 
 RETENTION = timedelta(days=30)
 RUN = execution()

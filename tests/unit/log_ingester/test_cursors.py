@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from tests.unit.log_ingester.records import execution, started
 
 from dcron_log_ingester.batches import applied, batch_of
 from dcron_log_ingester.cursors import Cursor, cursor_after, parse_cursor
 from dcron_log_ingester.views import execution_view
+from tests.unit.log_ingester.records import execution, started
 
 
 def test_a_cursor_names_the_last_run_of_its_page() -> None:

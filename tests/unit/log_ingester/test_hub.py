@@ -3,8 +3,6 @@
 import asyncio
 from datetime import UTC, datetime
 
-from tests.unit.log_ingester.records import chunk, execution, skipped, started
-
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
 from dcron_core.http.probes import Readiness
@@ -12,6 +10,7 @@ from dcron_core.ports.log import Record, Topic
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
+from tests.unit.log_ingester.records import chunk, execution, skipped, started
 
 ONE, OTHER = execution(1), execution(2)
 

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from tests.unit.log_ingester.memory_runs import MemoryRuns
-from tests.unit.log_ingester.records import chunk, execution, finished, skipped, started
 
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
@@ -17,6 +15,8 @@ from dcron_log_ingester.ingest import KAFKA, MONGODB, Ingest, IngestPlan
 from dcron_log_ingester.metrics import Metrics
 from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
+from tests.unit.log_ingester.memory_runs import MemoryRuns
+from tests.unit.log_ingester.records import chunk, execution, finished, skipped, started
 
 TOPIC, DEAD = "executions", "dead-letter"
 RUN = execution()

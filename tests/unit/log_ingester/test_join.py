@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.log_ingester.records import chunk, execution, finished, lost, started
 
 from dcron_log_ingester.batches import Document, applied, batch_of
 from dcron_log_ingester.join import Join, Stored
 from dcron_log_ingester.views import stored_piece
 from dcron_schemas.api import FinishedFrame, Frame, OutputFrame, StateFrame
 from dcron_schemas.records import ExecutionRecord
+from tests.unit.log_ingester.records import chunk, execution, finished, lost, started
 
 RUN = execution()
 RETENTION = timedelta(days=1)

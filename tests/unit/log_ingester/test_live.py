@@ -5,8 +5,6 @@ from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.unit.log_ingester.memory_runs import MemoryRuns
-from tests.unit.log_ingester.records import chunk, execution, finished, started
 
 from dcron_core.clock import SystemClock
 from dcron_core.ports.log import Record
@@ -17,6 +15,8 @@ from dcron_log_ingester.live import watch
 from dcron_schemas.api import FinishedFrame, Frame, GapFrame, OutputFrame, StateFrame
 from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
+from tests.unit.log_ingester.memory_runs import MemoryRuns
+from tests.unit.log_ingester.records import chunk, execution, finished, started
 
 RUN = execution()
 
