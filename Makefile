@@ -104,7 +104,7 @@ $(STAMPS)/kafka: deploy/local/kafka-pom.xml deploy/local/kafka-log4j2.xml
 	$(call say,"Apache Kafka's jars into $(TOOLS)/kafka/libs")
 	@mkdir -p $(STAMPS)
 	@rm -rf $(TOOLS)/kafka
-	@mvn -B -q -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(TOOLS)/kafka/libs
+	@mvn -B -q -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(TOOLS)/kafka/libs | sed -e 's/\x1b\[[0-9;]*m//g' -e '/^$$/d'
 	@cp deploy/local/kafka-log4j2.xml $(TOOLS)/kafka/log4j2.xml
 	@touch $@
 

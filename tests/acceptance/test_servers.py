@@ -11,10 +11,10 @@ from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
-from tests.conftest import PrivateServers
 
 from dcron_standalone.server import MissingProgramError, ServerFailedError
 from dcron_standalone.servers import LocalServers
+from tests.conftest import PrivateServers
 
 PARENT = """
 import sys, pathlib
