@@ -1,4 +1,8 @@
-"""The `dcron` command."""
+"""The `dcron` command.
+
+Each command imports what it needs when it is called: four services that start at the same time, and a user who
+waits for a list, would otherwise pay for everything.
+"""
 
 import os
 import sys
@@ -10,13 +14,7 @@ from cyclopts.validators import Number
 
 from dcron_core.errors import DcronError, SettingsError
 from dcron_core.version import VERSION
-from dcron_standalone import job_commands, log_commands
-from dcron_standalone.client import find_access
-from dcron_standalone.components import run_component
-from dcron_standalone.job_files import JobFileError
-from dcron_standalone.stack import UpOptions
 from dcron_standalone.terminal import complain, err, say
-from dcron_standalone.up import up
 
 FAILED, MISUSED = 1, 2
 
@@ -35,8 +33,10 @@ app = App(
     error_formatter=_usage_error,
     error_console=err,
 )
-app.command(job_commands.app)
-app.command(log_commands.show_logs, name="logs")
+app.command(
+    "dcron_standalone.job_commands:app", name="job", help="Jobs: apply, list, show, run, pause, resume, remove."
+)
+app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 
 @app.command(name="up")
@@ -78,6 +78,9 @@ def run_everything(
     worker_port
         The first worker's probes and metrics; the next ones follow.
     """
+    from dcron_standalone.stack import UpOptions
+    from dcron_standalone.up import up
+
     up(
         UpOptions(
             data=data,
@@ -97,24 +100,26 @@ def run_everything(
 @app.command(name="master")
 def run_master() -> None:
     """Run a master, with the settings in the environment."""
-    run_component("master")
+    _run_service("master")
 
 
 @app.command(name="worker")
 def run_worker() -> None:
     """Run a worker, with the settings in the environment."""
-    run_component("worker")
+    _run_service("worker")
 
 
 @app.command(name="log-ingester")
 def run_log_ingester() -> None:
     """Run a log-ingester, with the settings in the environment."""
-    run_component("log-ingester")
+    _run_service("log-ingester")
 
 
 @app.command(name="link")
 def print_link() -> None:
     """Print the link that logs a browser in."""
+    from dcron_standalone.client import find_access
+
     say(find_access().link)
 
 
@@ -122,6 +127,12 @@ def print_link() -> None:
 def print_version() -> None:
     """Print the version."""
     say(VERSION)
+
+
+def _run_service(name: str) -> None:
+    from dcron_standalone.components import run_component
+
+    run_component(name)
 
 
 def main() -> None:
@@ -132,10 +143,6 @@ def main() -> None:
         for problem in error.problems:
             complain(problem)
         sys.exit(MISUSED)
-    except JobFileError as error:
-        for problem in error.problems:
-            complain(problem)
-        sys.exit(FAILED)
     except DcronError as error:
         complain(str(error))
         sys.exit(FAILED)
