@@ -69,9 +69,11 @@ class Background:
             self._failure.exception()  # it was seen
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if task not in self._tasks or task.cancelled() or self._failure.done():
+        if task not in self._tasks or self._failure.done():
             return
-        error = task.exception() or RuntimeError(f"{task.get_name()} ended by itself")
+        # Nobody who owns the task cancelled it: then a library let a CancelledError of its own escape.
+        failure = None if task.cancelled() else task.exception()
+        error = failure or RuntimeError(f"{task.get_name()} ended by itself")
         log.error("a part of the service failed", action="service.failed", part=task.get_name(), error=repr(error))
         self._failure.set_exception(error)
 

@@ -10,6 +10,9 @@ from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 from msgspec import Struct
 
 from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
+from dcron_core.telemetry import get_logger
+
+log = get_logger()
 
 
 class Connection(Struct, frozen=True):
@@ -48,3 +51,19 @@ class Connection(Struct, frozen=True):
         if isinstance(error, MessageSizeTooLargeError):
             return ValueError(f"{operation}: {error}")
         return LogUnavailableError(f"{operation}: no answer from Kafka at {self.bootstrap}: {error!r}")
+
+
+async def let_go(consumer: Any, timeout_s: float = 5.0) -> None:
+    """Stop one of aiokafka's consumers, whatever state it is in.
+
+    While Kafka is down, its `stop` lets the CancelledError of its own fetching task escape: taken for a
+    cancellation of ours, that would end the task that reads, and nobody would know why. It may also wait for
+    a coordinator that does not answer.
+    """
+    stopping = asyncio.create_task(consumer.stop())
+    await asyncio.wait((stopping,), timeout=timeout_s)
+    if not stopping.done():
+        stopping.cancel()
+        await asyncio.wait((stopping,))
+    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+        log.info("a consumer did not stop cleanly", action="log.consumer_stop", error=repr(error))

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from dcron_core.adapters.kafka.connection import Connection
+from dcron_core.adapters.kafka.connection import Connection, let_go
 from dcron_core.adapters.kafka.reader import IDLE_FETCH_MANY_MS
 from dcron_core.adapters.kafka.records import records
 from dcron_core.ports.log import Record
@@ -133,7 +133,7 @@ class KafkaGroupReader:
                 consumer.subscribe([self._topic], listener=self._returned)
                 await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await let_go(consumer)
             raise
         self._consumer = consumer
         return consumer
@@ -141,4 +141,4 @@ class KafkaGroupReader:
     async def _leave(self) -> None:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await let_go(consumer)

@@ -50,7 +50,8 @@ def _quieten() -> None:
 
     What comes of the attempts reaches the caller as LogUnavailableError, or is logged by the producer.
     """
-    for name in ("aiokafka", "aiokafka.consumer.group_coordinator"):  # the client logs as plain "aiokafka"
+    # the client logs as plain "aiokafka"
+    for name in ("aiokafka", "aiokafka.consumer.group_coordinator", "aiokafka.consumer.fetcher"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     for name in ("aiokafka.consumer", "aiokafka.producer"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from dcron_core.adapters.kafka.connection import Connection
+from dcron_core.adapters.kafka.connection import Connection, let_go
 from dcron_core.adapters.kafka.records import records
 from dcron_core.ports.log import Bounds, Record
 
@@ -34,7 +34,7 @@ async def assigned_consumer(connection: Connection, topic: str, partitions: list
             await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await let_go(consumer)
 
 
 async def bounds_of(connection: Connection, consumer: Any, topic: str) -> dict[int, Bounds]:
