@@ -138,7 +138,7 @@ def _run_service(name: str) -> None:
 def main() -> None:
     """Run the command line; errors become a line each on stderr and a non-zero exit code."""
     try:
-        app()
+        app(sys.argv[1:])
     except SettingsError as error:
         for problem in error.problems:
             complain(problem)

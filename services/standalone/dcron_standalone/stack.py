@@ -32,6 +32,11 @@ READY_TIMEOUT_S = 120.0
 MOST_CRASHES_AT_START = 4
 SERVICE_GRACE_S = 45.0  # more than a service's own phases of stopping take
 DOWN_ORDER = ("worker", "log-ingester", "master")
+DOWN_TEXT = {
+    "worker": "workers let their runs finish, for a while",
+    "log-ingester": "the log-ingester stores what it has read",
+    "master": "the master finishes its commands",
+}
 
 
 class StoppedError(DcronError):
@@ -123,7 +128,11 @@ class Stack:
         """Stop everything in order; at once if we are told so."""
         note("stopping; Ctrl-C once more: at once")
         for kind in DOWN_ORDER:
-            self._stop_children([s.child for s in self._services if s.component == kind and s.child is not None])
+            children = [s.child for s in self._services if s.component == kind and s.child is not None]
+            if children:
+                note(f"  {DOWN_TEXT[kind]}")
+                self._stop_children(children)
+        note("  the servers write what they have in memory")
         with ThreadPoolExecutor(max_workers=1) as thread:
             stopping = thread.submit(self._servers.stop)
             while not stopping.done():
