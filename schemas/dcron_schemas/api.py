@@ -1,6 +1,6 @@
 """The bodies of HTTP answers and the frames of the websockets.
 
-The master serves `/api/v1/jobs…`, `/api/v1/workers` and `/api/v1/info`; the log-ingester serves
+The master serves `/api/v1/jobs…`, `/api/v1/commands/{id}` and `/api/v1/info`; the log-ingester serves
 `/api/v1/executions…`, `/api/v1/ticks/skipped` and `/ws/executions/{id}`. Errors of both are RFC 9457
 problems (`application/problem+json`).
 """

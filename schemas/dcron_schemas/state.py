@@ -27,6 +27,7 @@ class Projection(Struct, frozen=True, kw_only=True):
 
     position: int  # offset of the last applied event; -1: none
     log_id: str
+    requests_from: int = 0  # requests for runs and kills before this position are not repeated: etcd lost its data
 
 
 class TickCursor(Struct, frozen=True, kw_only=True):

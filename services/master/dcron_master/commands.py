@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.errors import (
+    CommandRejectedError,
     LogUnavailableError,
     NotPossibleError,
     OutcomeUnknownError,
@@ -22,6 +23,7 @@ from dcron_core.errors import (
 from dcron_core.ids import IdSource, derived_id
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
 from dcron_core.ports.log import Log, Producer
+from dcron_master.metrics import MasterMetrics
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
 from dcron_schemas.events import EventData, JobEvent
@@ -52,6 +54,7 @@ class Commands:
         clock: Clock,
         ids: IdSource,
         timeout_s: float,
+        metrics: MasterMetrics,
     ) -> None:
         self._projector = projector
         self._log = log
@@ -60,6 +63,7 @@ class Commands:
         self._clock = clock
         self._ids = ids
         self._timeout_s = timeout_s
+        self._metrics = metrics
 
     async def execute(self, command: Command) -> Applied:
         """Do `command`; return what the fold made of it.
@@ -67,6 +71,23 @@ class Commands:
         Raises CommandRejectedError if it was refused, UnavailableError if nothing was written, and
         OutcomeUnknownError if it may have been.
         """
+        kind, began = type(command.data).__name__, self._clock.monotonic()
+        answer = "failed"
+        try:
+            applied = await self._execute(command)
+            answer = "applied"
+            return applied
+        except CommandRejectedError:
+            answer = "rejected"
+            raise
+        except OutcomeUnknownError:
+            answer = "unknown"
+            raise
+        finally:
+            self._metrics.commands.labels(kind, answer).inc()
+            self._metrics.command_seconds.observe(self._clock.monotonic() - began)
+
+    async def _execute(self, command: Command) -> Applied:
         if self._projector.stopped is not None:
             raise UnavailableError(str(self._projector.stopped))
         if not self._projector.caught_up.is_set():

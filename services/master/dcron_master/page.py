@@ -4,6 +4,7 @@ Any path that is no file of the build answers with `index.html`, so that the pag
 opened and reloaded.
 """
 
+from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 
 from litestar import MediaType, Response, get
@@ -44,7 +45,8 @@ def page(path: str = "/") -> File | Response[str]:
         return Response(NOT_BUILT, media_type=MediaType.TEXT, status_code=503)
     lasting = file.parent.name == "assets"  # their names hold their hash
     cache = "public, max-age=31536000, immutable" if lasting else "no-cache"
-    return File(file, content_disposition_type="inline", headers={"Cache-Control": cache})
+    media_type = guess_type(file.name)[0] or "application/octet-stream"
+    return File(file, media_type=media_type, content_disposition_type="inline", headers={"Cache-Control": cache})
 
 
 def security_headers(log_ingester_url: str) -> dict[str, str]:

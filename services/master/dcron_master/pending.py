@@ -20,37 +20,51 @@ class Batch(Struct, frozen=True):
     operations: tuple[Operation, ...]
 
 
+class _Pending(Struct, frozen=True):
+    position: int
+    jobs: tuple[Operation, ...]
+    requests: tuple[Operation, ...]
+
+
 class PendingChanges:
-    """A queue of (position, writes), in log order."""
+    """A queue of positions and what they write, in log order."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        self._queue: deque[tuple[int, tuple[Operation, ...]]] = deque()
+        self._queue: deque[_Pending] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._queue)
 
     def add(self, position: int, changes: Iterable[Change], kill_lease: int) -> None:
         """Queue what the event at `position` changes; kills are written under `kill_lease`."""
-        writes = tuple(write for change in changes for write in self._writes(change, kill_lease))
-        self._queue.append((position, writes))
+        jobs: list[Operation] = []
+        requests: list[Operation] = []
+        for change in changes:
+            (requests if isinstance(change, RunAsked | KillAsked) else jobs).extend(self._writes(change, kill_lease))
+        self._queue.append(_Pending(position, tuple(jobs), tuple(requests)))
 
     def forget_through(self, position: int) -> None:
         """Drop what etcd has already, up to `position`."""
-        while self._queue and self._queue[0][0] <= position:
+        while self._queue and self._queue[0].position <= position:
             self._queue.popleft()
 
-    def next_batch(self) -> Batch:
-        """Return the next transaction's worth. A key written twice keeps its last write."""
+    def next_batch(self, requests_from: int) -> Batch:
+        """Return the next transaction's worth. A key written twice keeps its last write.
+
+        Requests at positions before `requests_from` are left out.
+        """
         writes: dict[str, Operation] = {}
         last = -1
-        for position, operations in self._queue:
+        for pending in self._queue:
+            requests = pending.requests if pending.position >= requests_from else ()
+            operations = (*pending.jobs, *requests)
             if writes and len(writes) + len(operations) > MOST_OPERATIONS:
                 break
             for operation in operations:
                 assert isinstance(operation, Put | Delete)
                 writes[operation.key] = operation
-            last = position
+            last = pending.position
         return Batch(last, tuple(writes.values()))
 
     def _writes(self, change: Change, kill_lease: int) -> tuple[Operation, ...]:

@@ -5,6 +5,9 @@ log from the position after it. Each batch goes to etcd in one transaction that 
 it extends: two masters, redelivery and a crash at any instant end in the same etcd state. Whoever loses the
 comparison reads how far the winner came, drops that much of its own queue, and carries on: the fold is
 deterministic, so what the winner wrote is what the loser would have written.
+
+Into an etcd that lost its data the jobs are written again, but not the requests for runs and kills: a run
+that was done must not be done again.
 """
 
 import asyncio
@@ -82,6 +85,7 @@ class Projector:
         self._projected = asyncio.Condition()
         self.table = JobTable()
         self.projected = -1  # position up to which etcd is known to hold the fold
+        self._requests_from = 0  # as in Projection
         self._read = -1  # offset of the last record read
         self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
         self.caught_up = asyncio.Event()  # and both servers answer
@@ -143,6 +147,9 @@ class Projector:
         self.table = JobTable(log_id=projection.log_id, position=projection.position, entries=snapshot.entries)
         self._projection_revision = snapshot.mod_revision
         self.projected = projection.position
+        self._requests_from = projection.requests_from
+        if snapshot.mod_revision == 0:  # an empty etcd: what was asked for before it was emptied may have run
+            self._requests_from = (await self._log.bounds(self._topic)).end
         self._read = max(-1, projection.position - REPETITION_WINDOW)
         self.started.set()
 
@@ -249,8 +256,8 @@ class Projector:
 
     async def _write_batch(self) -> None:
         """Write the next batch, or find out how far another master came."""
-        batch = self._pending.next_batch()
-        projection = Projection(position=batch.position, log_id=self.table.log_id)
+        batch = self._pending.next_batch(self._requests_from)
+        projection = Projection(position=batch.position, log_id=self.table.log_id, requests_from=self._requests_from)
         result = await self._store.transact(
             Transaction(
                 compare=(ModRevisionIs(self._keys.projection, self._projection_revision),),
@@ -267,8 +274,10 @@ class Projector:
                 f"etcd's {self._keys.projection} is gone while this master was running; restart the master to rebuild "
                 "etcd's job table from the log"
             )
+        winner = decode_state(Projection, current.value)
         self._projection_revision = current.mod_revision
-        self._passed(decode_state(Projection, current.value).position)
+        self._requests_from = winner.requests_from
+        self._passed(winner.position)
 
     def _passed(self, position: int) -> None:
         self._pending.forget_through(position)

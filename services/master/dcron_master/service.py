@@ -64,7 +64,7 @@ async def open_master(
         stack.push_async_callback(background.stop)
         producer = await stack.enter_async_context(log_.producer())
         timeout_s = parse_duration(settings.command_timeout).total_seconds()
-        commands = Commands(projector, log_, producer, settings.job_events_topic, clock, ids, timeout_s)
+        commands = Commands(projector, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics)
         sweeper = Sweeper(store, producer, keys, settings, clock, metrics)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))

@@ -13,9 +13,13 @@ from dcron_schemas.codec import encode
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, ExecutionRecord, TickSkipped
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claims import end_run, remove_entry
+from dcron_worker.errors import SpoolError
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_segment import SpoolRecord
+
+FIRST_DELAY_S = 0.2
+MOST_DELAY_S = 5.0
 
 Closing = ExecutionFinished | ExecutionLost | TickSkipped
 
@@ -34,19 +38,31 @@ class Entries:
         self._removed = asyncio.Event()
         self._removed.set()
 
-    def record(self, execution_id: str, record: ExecutionRecord) -> None:
-        """Put a record on disk, to be sent."""
-        self._spool.append(SpoolRecord(execution_id, encode(record), isinstance(record, Closing)))
+    async def record(self, execution_id: str, record: ExecutionRecord) -> None:
+        """Put a record on disk, to be sent. When the disk is full, wait for room: nothing is left out."""
+        item = SpoolRecord(execution_id, encode(record), isinstance(record, Closing))
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                self._spool.append(item)
+                return
+            except SpoolError as error:
+                log.error("a record waits for the disk", action="spool.full", error=str(error), delay_s=delay_s)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, MOST_DELAY_S)
 
     async def end(self, execution: Execution, record: ExecutionFinished | TickSkipped) -> None:
         """Both steps' beginning: the record on disk for good, then the outcome in etcd, however long that takes."""
-        self.record(execution.execution_id, record)
-        await self._spool.sync()
+        await self.record(execution.execution_id, record)
+        try:
+            await self._spool.sync()
+        except SpoolError as error:  # the outcome is about to stand in etcd as well
+            log.error("the disk does not sync", action="spool.unsynced", error=str(error))
         await self.close_in_etcd(execution, record)
 
     async def skipped(self, skipped: TickSkipped) -> None:
         """Send the record of a skip whose entry a claim transaction has written already."""
-        self.record(skipped.execution.execution_id, skipped)
+        await self.record(skipped.execution.execution_id, skipped)
         await self.closed_in_etcd(skipped.execution.execution_id)
 
     async def close_in_etcd(self, execution: Execution, record: ExecutionFinished | TickSkipped) -> None:

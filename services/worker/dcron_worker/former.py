@@ -117,7 +117,7 @@ async def _close(
     record = on_disk.get(execution.execution_id)
     if record is None:
         record = entry.finished or entry.skipped or _lost(item, entry, clock)
-        entries.record(execution.execution_id, record)
+        await entries.record(execution.execution_id, record)
     write: Put | Delete
     if isinstance(record, ExecutionLost):
         write = Put(item.key, item.value)  # stays open until Kafka has the record; then it is removed

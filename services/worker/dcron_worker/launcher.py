@@ -71,7 +71,7 @@ class Launcher:
         lost = ExecutionLost(
             execution=execution, detected_at=self._clock.now(), detected_by=execution.worker_id, reason=reason
         )
-        self._entries.record(execution.execution_id, lost)
+        await self._entries.record(execution.execution_id, lost)
         await self._entries.closed_in_etcd(execution.execution_id)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

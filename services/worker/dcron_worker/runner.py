@@ -146,8 +146,7 @@ class Runner:
         self._metrics.lateness.observe(max(0.0, (process.started_at - execution.due_at).total_seconds()))
         self._ledger.remember(execution.execution_id, process)
         started = ExecutionStarted(execution=execution, started_at=process.started_at, host=self._host, pid=process.pid)
-        self._entries.record(execution.execution_id, started)
-        output = asyncio.create_task(self._forward_output(execution, process))
+        output = asyncio.create_task(self._report(started, process))
         stop = await self._watch(process, running)
         chunks = await output
         self._ledger.forget(execution.execution_id)
@@ -168,9 +167,10 @@ class Runner:
         await ended
         return stop
 
-    async def _forward_output(self, execution: Execution, process: Process) -> int:
-        """Put what the process writes on the spool; return how many chunks that were."""
-        chunks = 0
+    async def _report(self, started: ExecutionStarted, process: Process) -> int:
+        """Put the start and what the process writes on the spool; return how many chunks that were."""
+        execution, chunks = started.execution, 0
+        await self._entries.record(execution.execution_id, started)
         async with output_of(process, self._clock) as reader:
             async for chunk in reader:
                 record = OutputChunk(
@@ -181,7 +181,7 @@ class Runner:
                     at=chunk.at,
                     text=chunk.text,
                 )
-                self._entries.record(execution.execution_id, record)
+                await self._entries.record(execution.execution_id, record)
                 chunks = chunk.seq + 1
         return chunks
 

@@ -10,7 +10,7 @@ from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue
 from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
-from dcron_schemas.records import Execution, TickSkipped
+from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, RunWanted
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claims import claim_run, execution_of_run, skip_run
@@ -111,9 +111,12 @@ class WantedRuns:
             if job
             else _execution_of_gone_job(run, self._worker_id, now)
         )
+        reason: SkipReason = "edited"
+        if job:
+            reason = "overlap" if self._launcher.has_free_slot else "capacity"
         skipped = TickSkipped(
             execution=execution,
-            reason="overlap" if job else "edited",
+            reason=reason,
             at=now,
             detail=f"it could not start within {GIVE_UP_AFTER}" if job else "the job is gone",
         )
