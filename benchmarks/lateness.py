@@ -11,6 +11,7 @@ import math
 import os
 import time
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,11 +38,13 @@ async def run() -> list[Result]:
         jobs = [stack.client.create(_spec(number)) for number in range(JOBS)]
         first = _first_measured_round()
         say(f"{ROUNDS} rounds of {JOBS} starts of each kind, after {WARM_UP_ROUNDS} to warm up")
-        bare: list[float] = []
-        for round_ in range(-WARM_UP_ROUNDS, ROUNDS):
-            late_ms = _bare_round(first + (round_ + 0.5) * PERIOD_S, Path(directory, str(round_)))
-            bare += late_ms if round_ >= 0 else []
-        ours = await _ticks(stack.client, jobs, first)
+        bare = [
+            _bare_round(first + (round_ + 0.5) * PERIOD_S, Path(directory, str(round_)))
+            for round_ in range(-WARM_UP_ROUNDS, ROUNDS)
+        ][WARM_UP_ROUNDS:]
+        ours = await _tick_rounds(stack.client, jobs, first)
+    for what, rounds in (("dcron", ours), ("limit", bare)):
+        say(f"  p99 of each round, {what}: {' '.join(f'{percentile(late_ms, 0.99):.0f}' for late_ms in rounds)} ms")
     return [_result("lateness_p50_100", ours, bare, 0.5), _result("lateness_p99_100", ours, bare, 0.99)]
 
 
@@ -65,16 +68,17 @@ def _bare_round(due: float, file: Path) -> list[float]:
     return [(float(line) - due) * 1000 for line in file.read_text().splitlines()]
 
 
-async def _ticks(client: Client, jobs: list[Job], first: int) -> list[float]:
-    """Return how late each tick of the measured rounds was, in ms."""
+async def _tick_rounds(client: Client, jobs: list[Job], first: int) -> list[list[float]]:
+    """Return how late each tick of each measured round was, in ms."""
     since = datetime.fromtimestamp(first, UTC)
     until = datetime.fromtimestamp(first + ROUNDS * PERIOD_S, UTC)
-    late_ms = []
+    rounds: list[list[float]] = [[] for _ in range(ROUNDS)]
     for job in jobs:
         for execution in await _runs(client, job, since, until):
+            due = execution.due_at.timestamp()
             printed = "".join(piece.text for piece in client.output(execution.execution_id))
-            late_ms.append((float(printed) - execution.due_at.timestamp()) * 1000)
-    return late_ms
+            rounds[round((due - first) / PERIOD_S)].append((float(printed) - due) * 1000)
+    return rounds
 
 
 async def _runs(client: Client, job: Job, since: datetime, until: datetime) -> list[ExecutionView]:
@@ -90,6 +94,6 @@ async def _runs(client: Client, job: Job, since: datetime, until: datetime) -> l
         await asyncio.sleep(0.2)
 
 
-def _result(name: str, ours: list[float], bare: list[float], share: float) -> Result:
-    value, limit = percentile(ours, share), percentile(bare, share)
+def _result(name: str, ours: list[list[float]], bare: list[list[float]], share: float) -> Result:
+    value, limit = percentile(list(chain(*ours)), share), percentile(list(chain(*bare)), share)
     return result(name, "ms", value, limit, f"within {GOAL_MS:g} ms of the limit's", met=value - limit <= GOAL_MS)

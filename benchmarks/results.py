@@ -50,9 +50,9 @@ def save(results: Sequence[Result], file: Path = RESULTS) -> None:
 def table(title: str, caption: str, results: Sequence[Result]) -> Table:
     """Return the results for people."""
     shown = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
-    shown.add_column("figure")
+    shown.add_column("figure", no_wrap=True)
     for column in ("dcron", "limit", "ratio"):
-        shown.add_column(column, justify="right")
+        shown.add_column(column, justify="right", no_wrap=True)
     shown.add_column("goal")
     shown.add_column("met")
     for each in results:
