@@ -31,7 +31,7 @@ _LATER = re.compile(r"[LWHR#?]|^@", re.IGNORECASE)
 class Expression(Struct, frozen=True):
     """A checked expression: six fields, seconds first."""
 
-    fields: tuple[str, ...]
+    fields: tuple[str, ...]  # of *, steps of it and numbers: croniter reads 0-0 as the whole week
 
     @property
     def fixed_time(self) -> bool:
@@ -50,13 +50,16 @@ def parse_expression(text: str) -> Expression:
             "or 6 with seconds in front"
         )
     fields = ("0", *parts) if len(parts) == 5 else tuple(parts)
-    for name, field in zip(FIELD_NAMES, fields, strict=True):
-        for part in field.split(","):
-            _check_part(name, part)
-    return Expression(fields)
+    return Expression(
+        tuple(
+            ",".join(_spelt_out(name, part) for part in field.split(","))
+            for name, field in zip(FIELD_NAMES, fields, strict=True)
+        )
+    )
 
 
-def _check_part(name: str, part: str) -> None:
+def _spelt_out(name: str, part: str) -> str:
+    """Return a checked part of a field, its names and ranges as numbers."""
     match = _PART.match(part)
     low, high = _BOUNDS[name]
     bounds = [_number(name, match[group]) for group in ("low", "high") if match[group]] if match else []
@@ -73,6 +76,10 @@ def _check_part(name: str, part: str) -> None:
         raise ValueError(f"{name} {part!r}: the range runs backwards; write {ends}, or a list")
     if match["step"] is not None and int(match["step"]) < 1:
         raise ValueError(f"{name} {part!r}: a step is 1 or more")
+    if not numbers:
+        return part
+    last = numbers[-1] if match["high"] or not match["step"] else high
+    return ",".join(str(number) for number in range(numbers[0], last + 1, int(match["step"] or 1)))
 
 
 def _number(name: str, text: str) -> int | None:
