@@ -1,0 +1,285 @@
+"""The claim transactions over a store: at most one claim of a tick for ever (G4), no overlap (G7), fenced ends."""
+
+from datetime import datetime
+
+import pytest
+from msgspec.structs import replace
+
+from dcron_core.adapters.memory import MemoryStore
+from dcron_core.clock import SystemClock
+from dcron_core.keys import Keys
+from dcron_core.ports.store import Put, Transaction, TransactionResult
+from dcron_schemas.codec import decode_state, encode
+from dcron_schemas.records import Execution, ExecutionFinished, TickSkipped
+from dcron_schemas.state import ActiveRun, ExecutionEntry, JobEntry, RunWanted, TickCursor
+from dcron_worker.claims import (
+    claim_run,
+    claim_tick,
+    end_run,
+    execution_of_run,
+    execution_of_tick,
+    remove_entry,
+    skip_run,
+    skip_tick,
+)
+from dcron_worker.planner import Candidate
+from tests.unit.worker.candidates import JOB_ID, at, candidate, job
+
+KEYS = Keys("/test/")
+
+
+class Cluster:
+    """A store with one job, and what workers do to it."""
+
+    def __init__(self, entry: JobEntry) -> None:
+        self.store = MemoryStore(SystemClock())
+        self.entry = entry
+        self.revision = 0
+
+    async def put_job(self, entry: JobEntry) -> None:
+        """The projector writes the job."""
+        self.entry = entry
+        put = Transaction((), (Put(KEYS.job(entry.job_id), encode(entry)),))
+        self.revision = (await self.store.transact(put)).revision
+
+    def candidate(self, tick: datetime, cursor_revision: int = 0) -> Candidate:
+        return candidate(self.entry, job_revision=self.revision, cursor_revision=cursor_revision, tick=tick)
+
+    async def claim(self, of: Candidate, worker: str = "w1") -> tuple[TransactionResult, Execution]:
+        execution = execution_of_tick(of, worker, at(9))
+        lease = await self.store.grant_lease(60)
+        result = await self.store.transact(claim_tick(KEYS, of, execution, lease))
+        return result, replace(execution, fencing_token=result.revision)
+
+    async def entry_of(self, execution: Execution) -> ExecutionEntry | None:
+        item = await self.store.get(KEYS.execution(execution.execution_id))
+        return None if item is None else decode_state(ExecutionEntry, item.value)
+
+    async def cursor(self) -> TickCursor | None:
+        item = await self.store.get(KEYS.tick(self.entry.job_id))
+        return None if item is None else decode_state(TickCursor, item.value)
+
+    async def alive(self) -> list[str]:
+        return [item.key for item in (await self.store.read_prefix(KEYS.active_of(self.entry.job_id))).items]
+
+
+@pytest.fixture
+async def cluster() -> Cluster:
+    cluster = Cluster(job())
+    await cluster.put_job(job())
+    return cluster
+
+
+def finished(execution: Execution) -> ExecutionFinished:
+    return ExecutionFinished(
+        execution=execution, outcome="succeeded", started_at=at(10), finished_at=at(11), output_chunks=0, exit_code=0
+    )
+
+
+def skipped(execution: Execution) -> TickSkipped:
+    return TickSkipped(execution=execution, reason="missed", at=at(100))
+
+
+async def test_a_claim_writes_cursor_open_entry_and_liveness_together(cluster: Cluster) -> None:
+    result, execution = await cluster.claim(cluster.candidate(at(10)))
+    assert result.succeeded
+    assert await cluster.cursor() == TickCursor(tick=at(10), worker_id="w1", execution_id=execution.execution_id)
+    assert await cluster.entry_of(execution) == ExecutionEntry(execution=replace(execution, fencing_token=0))
+    items = (await cluster.store.read_prefix(KEYS.prefix)).items
+    written = {item.key: item for item in items if item.mod_revision == result.revision}
+    assert set(written) == {
+        KEYS.tick(JOB_ID), KEYS.execution(execution.execution_id), KEYS.active(JOB_ID, execution.execution_id),
+    }  # fmt: skip
+    alive = written[KEYS.active(JOB_ID, execution.execution_id)]
+    assert decode_state(ActiveRun, alive.value) == ActiveRun(worker_id="w1")
+    assert [bool(item.lease) for item in written.values() if item is not alive] == [False, False]
+    assert alive.lease
+
+
+@pytest.mark.parametrize("overlap", ["skip", "allow"])
+async def test_of_two_claims_of_a_tick_one_wins(cluster: Cluster, overlap: str) -> None:
+    """G4, overlap allowed or not; the loser learns by whom it was overtaken."""
+    await cluster.put_job(job(overlap="allow" if overlap == "allow" else "skip"))
+    tick = cluster.candidate(at(10))
+    first, winner = await cluster.claim(tick, "w1")
+    second, _ = await cluster.claim(tick, "w2")
+    assert (first.succeeded, second.succeeded) == (True, False)
+    cursors, jobs, alive = second.reads
+    assert decode_state(TickCursor, cursors[0].value).worker_id == "w1"
+    assert cursors[0].mod_revision == first.revision
+    assert [item.mod_revision for item in jobs] == [cluster.revision]
+    assert [item.key for item in alive] == [KEYS.active(JOB_ID, winner.execution_id)]
+    assert len(await cluster.alive()) == 1
+
+
+async def test_a_tick_is_not_claimed_again_after_its_run_is_over(cluster: Cluster) -> None:
+    """G4: whoever slept through it all compares a cursor that has moved."""
+    tick = cluster.candidate(at(10))
+    _, execution = await cluster.claim(tick)
+    await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
+    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    late, _ = await cluster.claim(tick, "w2")
+    assert not late.succeeded
+    assert (await cluster.store.read_prefix(KEYS.executions)).items == ()
+
+
+async def test_a_claim_of_a_job_that_was_changed_or_deleted_fails(cluster: Cluster) -> None:
+    tick = cluster.candidate(at(10))
+    await cluster.put_job(job(version=2))
+    result, _ = await cluster.claim(tick)
+    assert not result.succeeded
+    assert [item.mod_revision for item in result.reads[1]] == [cluster.revision]
+    assert (await cluster.cursor(), await cluster.alive()) == (None, [])
+
+
+async def test_a_run_that_is_alive_keeps_the_next_tick_from_being_claimed(cluster: Cluster) -> None:
+    """G7."""
+    first, running = await cluster.claim(cluster.candidate(at(10)))
+    following = cluster.candidate(at(20), first.revision)
+    refused, _ = await cluster.claim(following, "w2")
+    assert not refused.succeeded
+    assert [item.key for item in refused.reads[2]] == [KEYS.active(JOB_ID, running.execution_id)]
+    await cluster.store.transact(end_run(KEYS, running, finished(running)))
+    assert (await cluster.claim(following, "w2"))[0].succeeded
+
+
+async def test_with_overlap_allowed_it_does_not(cluster: Cluster) -> None:
+    await cluster.put_job(job(overlap="allow"))
+    first, _ = await cluster.claim(cluster.candidate(at(10)))
+    second, _ = await cluster.claim(cluster.candidate(at(20), first.revision))
+    assert second.succeeded
+    assert len(await cluster.alive()) == 2
+
+
+async def test_another_job_whose_id_begins_alike_is_not_in_the_way(cluster: Cluster) -> None:
+    """The liveness keys of a job are those under its id and a slash."""
+    other = KEYS.active(f"{JOB_ID}0", f"{JOB_ID}0.t0.1")
+    await cluster.store.transact(Transaction((), (Put(other, b"{}"),)))
+    assert (await cluster.claim(cluster.candidate(at(10))))[0].succeeded
+
+
+async def test_a_run_whose_workers_lease_has_ended_is_not_in_the_way(cluster: Cluster) -> None:
+    first, execution = await cluster.claim(cluster.candidate(at(10)))
+    alive = await cluster.store.get(KEYS.active(JOB_ID, execution.execution_id))
+    assert alive is not None
+    await cluster.store.revoke_lease(alive.lease)
+    assert (await cluster.claim(cluster.candidate(at(20), first.revision), "w2"))[0].succeeded
+    assert await cluster.entry_of(execution) is not None, "the open entry waits for the sweeper"
+
+
+async def test_a_skip_moves_the_cursor_and_leaves_the_reason(cluster: Cluster) -> None:
+    """G5: also while a run is alive."""
+    first, _ = await cluster.claim(cluster.candidate(at(10)))
+    tick = cluster.candidate(at(20), first.revision)
+    record = skipped(execution_of_tick(tick, "w2", at(100)))
+    assert (await cluster.store.transact(skip_tick(KEYS, tick, at(90), record))).succeeded
+    cursor = await cluster.cursor()
+    assert cursor is not None
+    assert (cursor.tick, cursor.execution_id) == (at(90), record.execution.execution_id)
+    entry = await cluster.entry_of(record.execution)
+    assert entry is not None
+    assert (entry.skipped, entry.finished) == (record, None)
+    assert len(await cluster.alive()) == 1
+
+
+async def test_a_tick_is_either_claimed_or_skipped(cluster: Cluster) -> None:
+    """G4, G5: whichever comes second fails and reads why."""
+    tick = cluster.candidate(at(10))
+    await cluster.claim(tick)
+    record = skipped(execution_of_tick(tick, "w2", at(100)))
+    result = await cluster.store.transact(skip_tick(KEYS, tick, at(90), record))
+    assert not result.succeeded
+    assert decode_state(TickCursor, result.reads[0][0].value).worker_id == "w1"
+
+    later = cluster.candidate(at(20), result.reads[0][0].mod_revision)
+    record = skipped(execution_of_tick(later, "w2", at(100)))
+    assert (await cluster.store.transact(skip_tick(KEYS, later, at(90), record))).succeeded
+    assert not (await cluster.claim(later))[0].succeeded
+
+
+async def test_an_end_closes_the_entry_and_lets_the_job_go(cluster: Cluster) -> None:
+    """G6."""
+    _, execution = await cluster.claim(cluster.candidate(at(10)))
+    record = finished(execution)
+    assert (await cluster.store.transact(end_run(KEYS, execution, record))).succeeded
+    assert await cluster.alive() == []
+    assert await cluster.entry_of(execution) == ExecutionEntry(execution=execution, finished=record)
+
+
+async def test_an_end_that_is_not_this_claims_is_fenced_off(cluster: Cluster) -> None:
+    """The sweeper has closed or removed the entry: its word stands in etcd; the true record goes by Kafka."""
+    _, execution = await cluster.claim(cluster.candidate(at(10)))
+    swept = TickSkipped(execution=execution, reason="edited", at=at(11))
+    await cluster.store.transact(end_run(KEYS, execution, swept))
+    closed = await cluster.entry_of(execution)
+    assert not (await cluster.store.transact(end_run(KEYS, execution, finished(execution)))).succeeded
+    assert await cluster.entry_of(execution) == closed
+
+    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    assert not (await cluster.store.transact(end_run(KEYS, execution, finished(execution)))).succeeded
+    assert await cluster.entry_of(execution) is None
+
+
+async def test_an_end_that_is_fenced_off_lets_the_job_go_all_the_same(cluster: Cluster) -> None:
+    _, execution = await cluster.claim(cluster.candidate(at(10)))
+    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    assert len(await cluster.alive()) == 1
+    await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
+    assert await cluster.alive() == []
+
+
+WANTED = RunWanted(
+    execution_id=f"{JOB_ID}.rrequest.1", job_id=JOB_ID, trigger="request", requested_at=at(5), requested_by="ada"
+)
+
+
+async def wanted(cluster: Cluster) -> int:
+    put = Transaction((), (Put(KEYS.run(WANTED.execution_id), encode(WANTED)),))
+    return (await cluster.store.transact(put)).revision
+
+
+async def test_of_two_claims_of_a_wanted_run_one_wins_and_the_other_reads_whose_it_is(cluster: Cluster) -> None:
+    """G4; the winner finds its own claim like that too, when the answer was lost."""
+    revision = await wanted(cluster)
+    results = []
+    for worker in ("w1", "w2"):
+        execution = execution_of_run(WANTED, cluster.entry, worker, at(6))
+        lease = await cluster.store.grant_lease(60)
+        results.append(await cluster.store.transact(claim_run(KEYS, revision, cluster.entry, execution, lease)))
+    assert [result.succeeded for result in results] == [True, False]
+    entries, alive = results[1].reads
+    assert decode_state(ExecutionEntry, entries[0].value).execution.worker_id == "w1"
+    assert (entries[0].mod_revision, len(alive)) == (results[0].revision, 1)
+    assert await cluster.store.get(KEYS.run(WANTED.execution_id)) is None
+    assert await cluster.cursor() is None, "a run outside the ticks consumes no tick"
+
+
+async def test_a_wanted_run_waits_for_the_one_that_is_alive_and_stays_wanted(cluster: Cluster) -> None:
+    """G7."""
+    await cluster.claim(cluster.candidate(at(10)))
+    revision = await wanted(cluster)
+    execution = execution_of_run(WANTED, cluster.entry, "w2", at(6))
+    result = await cluster.store.transact(claim_run(KEYS, revision, cluster.entry, execution, 0))
+    assert not result.succeeded
+    assert result.reads == ((), ())
+    assert await cluster.store.get(KEYS.run(WANTED.execution_id)) is not None
+
+
+async def test_a_wanted_run_is_given_up_once_on_record(cluster: Cluster) -> None:
+    revision = await wanted(cluster)
+    record = skipped(execution_of_run(WANTED, cluster.entry, "w1", at(400)))
+    results = [await cluster.store.transact(skip_run(KEYS, revision, record)) for _ in range(2)]
+    assert [result.succeeded for result in results] == [True, False]
+    entry = await cluster.entry_of(record.execution)
+    assert entry is not None
+    assert entry.skipped == record
+
+
+def test_executions_say_what_they_came_from() -> None:
+    tick = execution_of_tick(candidate(job(version=3), job_revision=7), "w1", at(9))
+    assert (tick.trigger, tick.due_at, tick.attempt, tick.job_version) == ("tick", at(10), 1, 3)
+    assert (tick.job_name, tick.namespace, tick.claimed_at) == ("job-1", "default", at(9))
+    asked = execution_of_run(WANTED, job(), "w1", at(9))
+    assert (asked.execution_id, asked.trigger, asked.due_at) == (WANTED.execution_id, "request", at(5))
+    delayed = execution_of_run(replace(WANTED, trigger="retry", attempt=2, not_before=at(60)), job(), "w1", at(61))
+    assert (delayed.trigger, delayed.due_at, delayed.attempt) == ("retry", at(60), 2)
