@@ -4,12 +4,13 @@ Bodies are read by `dcron_core.jobs.validation`, which reports every problem wit
 the end tell OpenAPI what those bodies are.
 """
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, delete, get, post, put
+from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, Operation, Reference, RequestBody
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter
 from msgspec import Struct
 
 from dcron_core.clock import Clock
@@ -38,10 +39,15 @@ from dcron_schemas.state import JobEntry
 
 ACTOR = "token"  # there is one identity until users come: the holder of the token
 
-IdempotencyKey = Parameter(
-    header="Idempotency-Key", default="", max_length=200, description="Makes a repeated command safe; any unique text."
-)
-IfMatch = Parameter(header="If-Match", default="", description='The version the command is meant for, such as "3".')
+IdempotencyKey = Annotated[
+    str,
+    HeaderParameter(
+        name="Idempotency-Key", max_length=200, description="Makes a repeated command safe; any unique text."
+    ),
+]
+IfMatch = Annotated[
+    str, HeaderParameter(name="If-Match", description='The version the command is meant for, such as "3".')
+]
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True):
@@ -79,13 +85,13 @@ class JobController(Controller):
     @get()
     async def list_jobs(
         self,
-        projector: Projector,
-        clock: Clock,
-        namespace: str = "",
-        name: str = "",
-        q: str = "",
-        cursor: str = "",
-        limit: int = 100,
+        projector: NamedDependency[Projector],
+        clock: NamedDependency[Clock],
+        namespace: FromQuery[str] = "",
+        name: FromQuery[str] = "",
+        q: FromQuery[str] = "",
+        cursor: FromQuery[str] = "",
+        limit: FromQuery[int] = 100,
     ) -> JobList:
         """List jobs by namespace and name; `q` searches names, descriptions, owners and tags."""
         entries = _table(projector).entries()
@@ -95,10 +101,10 @@ class JobController(Controller):
     async def create_job(
         self,
         request: Request[Any, Any, Any],
-        commands: Commands,
-        clock: Clock,
-        ids: IdSource,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        clock: NamedDependency[Clock],
+        ids: NamedDependency[IdSource],
+        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Create a job."""
         spec = parse_job(await request.body())
@@ -108,19 +114,21 @@ class JobController(Controller):
         return _job_response(applied.job, clock, 201)
 
     @get("/{job_id:str}")
-    async def show_job(self, job_id: str, projector: Projector, clock: Clock) -> Response[Job]:
+    async def show_job(
+        self, job_id: FromPath[str], projector: NamedDependency[Projector], clock: NamedDependency[Clock]
+    ) -> Response[Job]:
         """Show a job; its version is the ETag."""
         return _job_response(_entry(projector, job_id), clock, 200)
 
     @put("/{job_id:str}", operation_class=JobBody)
     async def update_job(
         self,
-        job_id: str,
+        job_id: FromPath[str],
         request: Request[Any, Any, Any],
-        commands: Commands,
-        clock: Clock,
-        if_match: str = IfMatch,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        clock: NamedDependency[Clock],
+        if_match: IfMatch = "",
+        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Replace a job's definition. `If-Match` is required: a rival edit must not be lost."""
         if not if_match:
@@ -136,11 +144,11 @@ class JobController(Controller):
     @delete("/{job_id:str}", status_code=204)
     async def delete_job(
         self,
-        job_id: str,
+        job_id: FromPath[str],
         request: Request[Any, Any, Any],
-        commands: Commands,
-        if_match: str = IfMatch,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        if_match: IfMatch = "",
+        idempotency_key: IdempotencyKey = "",
     ) -> None:
         """Delete a job. Its history stays in the log, its runs in the store."""
         asking = _asking(request, idempotency_key, if_match)
@@ -149,11 +157,11 @@ class JobController(Controller):
     @post("/{job_id:str}/run", status_code=202)
     async def run_job(
         self,
-        job_id: str,
+        job_id: FromPath[str],
         request: Request[Any, Any, Any],
-        commands: Commands,
-        if_match: str = IfMatch,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        if_match: IfMatch = "",
+        idempotency_key: IdempotencyKey = "",
     ) -> RunAccepted:
         """Run a job once now, outside its ticks."""
         asking = _asking(request, idempotency_key, if_match)
@@ -164,12 +172,12 @@ class JobController(Controller):
     @post("/{job_id:str}/pause", status_code=200)
     async def pause_job(
         self,
-        job_id: str,
+        job_id: FromPath[str],
         request: Request[Any, Any, Any],
-        commands: Commands,
-        clock: Clock,
-        if_match: str = IfMatch,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        clock: NamedDependency[Clock],
+        if_match: IfMatch = "",
+        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Stop a job's ticks until it is resumed."""
         return await _switch(job_id, commands, clock, _asking(request, idempotency_key, if_match), JobPaused())
@@ -177,12 +185,12 @@ class JobController(Controller):
     @post("/{job_id:str}/resume", status_code=200)
     async def resume_job(
         self,
-        job_id: str,
+        job_id: FromPath[str],
         request: Request[Any, Any, Any],
-        commands: Commands,
-        clock: Clock,
-        if_match: str = IfMatch,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        clock: NamedDependency[Clock],
+        if_match: IfMatch = "",
+        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Let a job have ticks again, from now on."""
         return await _switch(job_id, commands, clock, _asking(request, idempotency_key, if_match), JobResumed())
@@ -190,11 +198,11 @@ class JobController(Controller):
     @post("/{job_id:str}/executions/{execution_id:str}/kill", status_code=202)
     async def kill_execution(
         self,
-        job_id: str,
-        execution_id: str,
+        job_id: FromPath[str],
+        execution_id: FromPath[str],
         request: Request[Any, Any, Any],
-        commands: Commands,
-        idempotency_key: str = IdempotencyKey,
+        commands: NamedDependency[Commands],
+        idempotency_key: IdempotencyKey = "",
     ) -> RunAccepted:
         """End a run: SIGTERM to its whole process group, SIGKILL after the job's kill_grace."""
         asking = _asking(request, idempotency_key, "")
@@ -203,7 +211,7 @@ class JobController(Controller):
 
 
 @get("/api/v1/commands/{event_id:uuid}", tags=["jobs"])
-async def command_outcome(event_id: UUID, commands: Commands) -> CommandOutcome:
+async def command_outcome(event_id: FromPath[UUID], commands: NamedDependency[Commands]) -> CommandOutcome:
     """Tell what became of a command whose answer was in doubt."""
     match commands.outcome_of(str(event_id)):
         case Applied() as applied:
@@ -221,7 +229,7 @@ async def command_outcome(event_id: UUID, commands: Commands) -> CommandOutcome:
 
 
 @get("/api/v1/info", tags=["operations"], sync_to_thread=False)
-def info(service_info: Info) -> Info:
+def info(service_info: NamedDependency[Info]) -> Info:
     """Tell a client what it needs to find its way."""
     return service_info
 

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from litestar import MediaType, Response, get
 from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery
 from litestar.response import File, Redirect
 
 from dcron_core.http.identity import COOKIE, cookie_value, matches
@@ -20,7 +22,7 @@ NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/opena
 
 
 @get("/login", include_in_schema=False, sync_to_thread=False)
-def login(token_secret: str, token: str = "") -> Redirect:
+def login(token_secret: NamedDependency[str], token: FromQuery[str] = "") -> Redirect:
     """Set the cookie from the token of the printed link, and go to the page."""
     if not matches(token, token_secret):
         raise ProblemError(
@@ -33,7 +35,7 @@ def login(token_secret: str, token: str = "") -> Redirect:
 
 
 @get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
-def page(path: str = "/") -> File | Response[str]:
+def page(path: FromPath[str] = "/") -> File | Response[str]:
     """Serve a file of the web build."""
     wanted = PurePosixPath(path.lstrip("/"))
     if wanted.parts[:1] in (("api",), ("ws",)):

@@ -57,9 +57,10 @@ async def open_master(
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
     readiness = Readiness("projection")
-    bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
     projector = Projector(store, log_, keys, settings.job_events_topic)
     async with AsyncExitStack() as stack:
+        bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
+        stack.callback(bound.close)
         background = Background()
         stack.push_async_callback(background.stop)
         producer = await stack.enter_async_context(log_.producer())

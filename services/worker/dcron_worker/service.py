@@ -96,8 +96,9 @@ async def open_worker(
     """Run a worker on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     data = Path(settings.worker_data).absolute()
     worker_id = worker_id_in(data, clock, ids)
-    bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
     async with AsyncExitStack() as stack:
+        bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
+        stack.callback(bound.close)
         spool = await stack.enter_async_context(Spool(data / "spool", clock))
         parts = _assemble(settings, store, log_, clock, worker_id, spool, RunLedger(data / "runs"))
         background = Background()

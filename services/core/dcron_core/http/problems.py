@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.types import ExceptionHandlersMap
 from msgspec.structs import replace
 
@@ -77,6 +77,8 @@ def problem_of(error: Exception) -> Problem:
                 detail=error.detail,
                 errors=_field_problems(error.extra),
             )
+        case NotFoundException() if error.detail == "Not Found":
+            return Problem(title="not found", status=404, detail="there is nothing at this path; see /api/openapi.json")
         case HTTPException():
             return Problem(title=_phrase(error.status_code), status=error.status_code, detail=error.detail)
     return Problem(title="internal error", status=500, detail="the service's log has the cause")
