@@ -20,7 +20,7 @@ from msgspec import Struct
 from dcron_core.clock import Clock
 from dcron_core.telemetry import get_logger
 from dcron_worker.errors import ProcessStartError
-from dcron_worker.process_table import start_time
+from dcron_worker.process_table import group_lives, start_time
 
 # posix_spawn has no way to change the directory that Python reaches; coreutils' env has.
 _ENV = "/usr/bin/env"
@@ -98,19 +98,10 @@ class Process:
             return False
         if not self._group_is_ours():
             return True
-        try:
-            os.killpg(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
+        return not group_lives(self.pid)
 
     async def terminate(self, grace: timedelta) -> None:
-        """Ask the whole group to end; kill what is left of it after `grace`. Returns when the process is over.
-
-        A dead member of the group that init has not collected yet counts as left.
-        """
+        """Ask the whole group to end; kill what is left of it after `grace`. Returns when the process is over."""
         deadline = self._clock.monotonic() + grace.total_seconds()
         self.signal_group(signal.SIGTERM)
         while not self._group_is_gone() and (left_s := deadline - self._clock.monotonic()) > 0:

@@ -55,7 +55,7 @@ from dcron_worker.spool import Spool
 from dcron_worker.table import Table
 from dcron_worker.wanted import WantedRuns
 
-FENCE_GRACE = timedelta(seconds=1)  # within the part of the lease's life that is not trusted
+FENCE_GRACE = 0.1  # of the lease's time to live: half of the part that is not trusted, so that SIGKILL comes in time
 STOP_GRACE = timedelta(seconds=2)
 
 log = get_logger()
@@ -230,7 +230,8 @@ async def _session(parts: _Parts) -> None:
                 work[0].result()
             session.orphan()
             parts.readiness.lost("lease", "it could not be renewed")
-            parts.runner.stop_all(Stop("killed", "the worker lost its lease", FENCE_GRACE), exclusive_only=True)
+            stop = Stop("killed", "the worker lost its lease", timedelta(seconds=ttl_s * FENCE_GRACE))
+            parts.runner.stop_all(stop, exclusive_only=True)
         finally:
             for task in (*work, lost, trust):
                 task.cancel()
