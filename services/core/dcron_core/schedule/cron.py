@@ -48,15 +48,18 @@ class CronTimetable:
         if self._fixed:
             shifted, wall_from = self._fixed_near_transition(start, offset, wall_from)
         wall = self._wall_from(wall_from)
-        if wall is None:
-            return shifted
-        tick = _instant(wall, offset)
-        if self._offset(tick) == offset:
-            return tick if shifted is None else min(tick, shifted)
-        if shifted is not None:
-            return shifted
-        # A transition lies between. No tick is more than REACH before this one, whatever the offsets.
-        return self._first_from(self._next_segment(max(start, tick - REACH), tick))
+        found = [shifted] if shifted is not None else []
+        if wall is not None:
+            found.append(_instant(wall, offset))
+        tick = min(found, default=None)
+        horizon = start + REACH
+        if self._offset(horizon) != offset:  # walls may repeat, or be left out, from the transition on
+            transition = self._transition(start, horizon)
+            return tick if tick is not None and tick < transition else self._first_from(transition)
+        if tick is None or tick <= horizon:
+            return tick
+        # With whatever offset is in force there, the tick is no more than REACH before where this offset puts it.
+        return self._first_from(tick - REACH)
 
     def _fixed_near_transition(
         self, start: datetime, offset: timedelta, wall_from: datetime
@@ -71,10 +74,6 @@ class CronTimetable:
         wall = self._wall_from(max(_wall(start, before), _wall(transition, before)))
         in_gap = wall is not None and wall < _wall(transition, offset)
         return (_instant(wall, before) if wall is not None and in_gap else None), wall_from
-
-    def _next_segment(self, low: datetime, high: datetime) -> datetime:
-        """Return where the search goes on: the transition in (low, high], or `low` if the offset changed before it."""
-        return low if self._offset(low) == self._offset(high) else self._transition(low, high)
 
     def _transition(self, low: datetime, high: datetime) -> datetime:
         """Return the first second in (low, high] that has `high`'s offset."""

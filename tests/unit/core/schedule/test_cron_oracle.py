@@ -73,7 +73,10 @@ class Simple:
 
     @property
     def text(self) -> str:
-        return f"{self.minute.text} {self.hour.text} {self.day.text} * {self.weekday.text}"
+        return self.in_month("*")
+
+    def in_month(self, month: str) -> str:
+        return f"{self.minute.text} {self.hour.text} {self.day.text} {month} {self.weekday.text}"
 
     @property
     def fixed_time(self) -> bool:
@@ -127,20 +130,24 @@ def test_the_ticks_around_a_transition_are_those_that_a_walk_finds(
     assert found == walk(simple, ZoneInfo(night[0]), start, end)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     simple=expression,
     night=night,
-    offsets_s=st.tuples(*[st.floats(-2 * 86_400, 2 * 86_400, allow_nan=False)] * 2),
+    long_before=st.integers(0, 400 * 86_400),
+    offset_s=st.floats(-2 * 86_400, 2 * 86_400, allow_nan=False),
+    month_given=st.booleans(),
     seconds=fields(0, 59),
 )
 def test_no_tick_is_passed_over_wherever_one_begins(
-    simple: Simple, night: tuple[str, str], offsets_s: tuple[float, float], seconds: Field
+    simple: Simple, night: tuple[str, str], long_before: int, offset_s: float, month_given: bool, seconds: Field
 ) -> None:
-    """If a < b then either next(a) = next(b), or next(a) is at or before b; with seconds in front too."""
+    """If a < b then either next(a) = next(b), or next(a) is at or before b; with seconds in front and a month too."""
     transition = datetime.fromisoformat(night[1]).replace(tzinfo=UTC)
-    first, second = sorted(transition + timedelta(seconds=offset) for offset in offsets_s)
-    timetable = cron_timetable(f"{seconds.text} {simple.text}", night[0])
+    second = transition + timedelta(seconds=offset_s)
+    first = second - timedelta(seconds=long_before)
+    month = str(transition.astimezone(ZoneInfo(night[0])).month) if month_given else "*"
+    timetable = cron_timetable(f"{seconds.text} {simple.in_month(month)}", night[0])
     early, late = timetable.next_after(first), timetable.next_after(second)
     if early is None or late is None:  # no such date in 30 years
         assert early is late
