@@ -66,7 +66,7 @@ class ExecutionFinished(Struct, frozen=True, kw_only=True, tag=True, tag_field="
     error: str = ""  # why it could not start, or why it was stopped
     cpu_user_s: float = 0.0
     cpu_system_s: float = 0.0
-    max_rss_bytes: int = 0
+    max_rss_bytes: int = 0  # 0: not known
     schema_version: int = SCHEMA_VERSION
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 from msgspec import Struct
 
@@ -38,7 +39,7 @@ class Ended(Struct, frozen=True):
     signal: int | None
     cpu_user_s: float
     cpu_system_s: float
-    max_rss_bytes: int
+    max_rss_bytes: int  # 0: not known, because it was less than the worker's own, which the kernel counts in
 
 
 class Process:
@@ -52,6 +53,7 @@ class Process:
         self.start_time = start_time(pid)  # clock ticks since boot; None: it was over at once
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._own_rss = getrusage(RUSAGE_SELF).ru_maxrss
         self._over: asyncio.Future[Ended] = self._loop.create_future()
         self._descriptor = os.pidfd_open(pid)
         self._loop.add_reader(self._descriptor, self._reap)
@@ -69,7 +71,7 @@ class Process:
                 signal=-code if code < 0 else None,
                 cpu_user_s=usage.ru_utime,
                 cpu_system_s=usage.ru_stime,
-                max_rss_bytes=usage.ru_maxrss * 1024,
+                max_rss_bytes=usage.ru_maxrss * 1024 if usage.ru_maxrss > self._own_rss else 0,
             )
         )
 

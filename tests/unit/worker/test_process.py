@@ -67,7 +67,14 @@ def close_pipes(process: Process) -> None:
 async def test_exit_code_output_and_usage() -> None:
     ended, out, err = await finish(start_shell("echo out; echo err >&2; exit 7"))
     assert (ended.exit_code, ended.signal, out, err) == (7, None, "out\n", "err\n")
-    assert ended.max_rss_bytes > 100_000
+
+
+async def test_memory_is_the_processes_own_or_not_known() -> None:
+    """The kernel counts in what the worker had when it started the process; that is not passed off as the job's."""
+    small, _, _ = await finish(start_shell("true"))
+    assert small.max_rss_bytes == 0
+    large, _, _ = await finish(start_shell(f"{sys.executable} -c 'bytearray(600_000_000)'"))
+    assert large.max_rss_bytes > 600_000_000
 
 
 async def test_cpu_time_of_the_process_and_its_children_is_counted() -> None:

@@ -62,7 +62,6 @@ function JobCells({ job }: { job: Job }) {
       </th>
       <td className="cell-schedule">
         {job.schedule_text}
-        {timezone !== "UTC" && <span className="detail">{timezone}</span>}
       </td>
       <td className="cell-next">
         {job.next_tick ? <Countdown to={job.next_tick} zone={timezone} /> : <span className="muted">–</span>}

@@ -52,13 +52,12 @@ export function JobPage({ jobId }: { jobId: string }) {
 }
 
 function JobFacts({ job }: { job: Job }) {
-  const { schedule, timezone = "UTC", owner, tags = [], timeout } = job.spec;
+  const { timezone = "UTC", owner, tags = [], timeout } = job.spec;
   return (
     <section className="panel facts-panel" aria-label="Definition">
       <Facts>
         <Fact name="Schedule">
           {job.schedule_text}
-          {schedule?.cron && <code className="detail">{schedule.cron}</code>}
         </Fact>
         <Fact name="Next tick">
           {job.next_tick ? <Countdown to={job.next_tick} zone={timezone} /> : "None"}
