@@ -3,6 +3,7 @@
 * `servers`: etcd, Kafka and MongoDB's protocol, started once, when the first test asks; shared by all tests.
 * `names`: a key prefix, a topic prefix, a database and a consumer group of the test's own on them.
 * `private_servers`: a factory of servers of the test's own, to be killed and restarted.
+* `cluster`, `private_cluster`: dcron's services as processes on the one or the other, started by the test.
 
 Tests that use servers are marked so. The servers die with pytest, however that ends.
 """
@@ -16,6 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dcron_standalone.servers import LocalServers
+from tests.cluster import Cluster
 from tests.names import Names
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -59,3 +61,17 @@ def private_servers(tools: Path) -> Iterator[PrivateServers]:
             return stack.enter_context(LocalServers(Path(data), tools, wanted or every))
 
         yield start
+
+
+@pytest.fixture
+def cluster(servers: LocalServers, names: Names, tmp_path: Path) -> Iterator[Cluster]:
+    """Nothing of it runs yet: `cluster.start(masters=…, workers=…)`."""
+    with Cluster.running(servers, names, tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def private_cluster(private_servers: PrivateServers, names: Names, tmp_path: Path) -> Iterator[Cluster]:
+    """The same on servers of its own, to be killed and restarted."""
+    with Cluster.running(private_servers(), names, tmp_path) as cluster:
+        yield cluster
