@@ -41,6 +41,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
         "A body of the HTTP APIs, or a frame of a websocket",
         "Errors are Problems.",
         (
+            api.CommandOutcome,
             api.ExecutionList,
             api.ExecutionView,
             api.Frame,

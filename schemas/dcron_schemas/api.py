@@ -68,6 +68,16 @@ class RunAccepted(Struct, frozen=True, kw_only=True):
     job_id: str
 
 
+class CommandOutcome(Struct, frozen=True, kw_only=True):
+    """What became of an earlier command."""
+
+    event_id: str
+    outcome: Literal["applied", "rejected", "unknown"]
+    detail: str = ""
+    job_id: str = ""
+    execution_id: str = ""
+
+
 class Info(Struct, frozen=True, kw_only=True):
     """What a client needs to find its way."""
 

@@ -24,7 +24,7 @@ from dcron_core.jobs.validation import parse_job
 from dcron_master.commands import Command, Commands
 from dcron_master.projector import Projector
 from dcron_master.views import bad_parameter, job_page, job_view
-from dcron_schemas.api import Info, Job, JobList, RunAccepted
+from dcron_schemas.api import CommandOutcome, Info, Job, JobList, RunAccepted
 from dcron_schemas.events import (
     EventData,
     JobCreated,
@@ -48,16 +48,6 @@ IdempotencyKey = Annotated[
 IfMatch = Annotated[
     str, HeaderParameter(name="If-Match", description='The version the command is meant for, such as "3".')
 ]
-
-
-class CommandOutcome(Struct, frozen=True, kw_only=True):
-    """What became of an earlier command."""
-
-    event_id: str
-    outcome: str  # applied, rejected or unknown
-    detail: str = ""
-    job_id: str = ""
-    execution_id: str = ""
 
 
 class JobBody(Operation):

@@ -11,6 +11,7 @@ from dcron_core.ports.store import Delete, Operation, Put
 from dcron_schemas.codec import encode
 
 MOST_OPERATIONS = 100  # etcd takes 128 in a transaction; one more is the projection's own
+MOST_BYTES = 1_000_000  # of values; etcd's default for --max-request-bytes is 1.5 MiB
 
 
 class Batch(Struct, frozen=True):
@@ -55,11 +56,12 @@ class PendingChanges:
         Requests at positions before `requests_from` are left out.
         """
         writes: dict[str, Operation] = {}
-        last = -1
+        last, size = -1, 0
         for pending in self._queue:
             requests = pending.requests if pending.position >= requests_from else ()
             operations = (*pending.jobs, *requests)
-            if writes and len(writes) + len(operations) > MOST_OPERATIONS:
+            size += sum(len(operation.value) for operation in operations if isinstance(operation, Put))
+            if writes and (len(writes) + len(operations) > MOST_OPERATIONS or size > MOST_BYTES):
                 break
             for operation in operations:
                 assert isinstance(operation, Put | Delete)

@@ -104,12 +104,13 @@ def claim_run(keys: Keys, revision: int, job: JobEntry, execution: Execution, le
 
 
 def skip_run(keys: Keys, revision: int, skipped: TickSkipped) -> Transaction:
-    """Give up a wanted run, leaving an entry with the reason."""
+    """Give up a wanted run, leaving an entry with the reason. If it fails it reads [the entry]."""
     wanted = keys.run(skipped.execution.execution_id)
     entry = ExecutionEntry(execution=skipped.execution, skipped=skipped)
     return Transaction(
         compare=(ModRevisionIs(wanted, revision),),
         success=(Delete(wanted), Put(keys.execution(skipped.execution.execution_id), encode(entry))),
+        failure=(Get(keys.execution(skipped.execution.execution_id)),),
     )
 
 

@@ -122,7 +122,8 @@ class WantedRuns:
         )
         transaction = skip_run(self._keys, revision, skipped)
         result = await self._transactions.until_answered(transaction, f"skip of {run.execution_id}")
-        if result.succeeded:
+        # If it failed with an entry of ours, it was the second try of a skip whose answer was lost.
+        if result.succeeded or any(_owner(item) == self._worker_id for item in result.reads[0]):
             self._metrics.skips.labels(skipped.reason).inc()
             await self._entries.skipped(skipped)
 
