@@ -77,7 +77,7 @@ $(STAMPS)/uv: deploy/local/uv-requirements.lock
 $(STAMPS)/python: requirements.lock pyproject.toml $(STAMPS)/uv
 	$(call say,"the Python environment into .venv")
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
@@ -95,7 +95,7 @@ etcd:
 $(STAMPS)/mongodb: deploy/local/mongodb-requirements.lock $(STAMPS)/uv
 	$(call say,"SecantusDB$(comma) which speaks MongoDB's protocol$(comma) into $(TOOLS)/mongodb")
 	@test -x $(TOOLS)/mongodb/bin/python || $(UV) venv --quiet --python $(PYTHON) $(TOOLS)/mongodb
-	@$(UV) pip sync --quiet --python $(TOOLS)/mongodb/bin/python --require-hashes $<
+	@$(UV) pip sync --quiet --compile-bytecode --python $(TOOLS)/mongodb/bin/python --require-hashes $<
 	@touch $@
 
 $(STAMPS)/kafka: deploy/local/kafka-pom.xml deploy/local/kafka-log4j2.xml

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -159,6 +160,18 @@ async def test_what_cannot_be_started_is_refused_with_the_reason_and_leaks_nothi
     assert open_descriptors() == before
 
 
+def zombies() -> list[int]:
+    """Return our children that are over and not reaped. Servers of other tests may be our children too."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            pid, _, rest = file.read_text().partition(" (")
+            state, parent = rest.rpartition(") ")[2].split()[:2]
+            if state == "Z" and int(parent) == os.getpid():
+                found.append(int(pid))
+    return found
+
+
 async def test_200_runs_leave_no_descriptor_and_no_zombie() -> None:
     await finish(start("true"))
     before = open_descriptors()
@@ -166,8 +179,7 @@ async def test_200_runs_leave_no_descriptor_and_no_zombie() -> None:
         ended = await asyncio.gather(*(finish(start_shell("echo x")) for _ in range(20)))
         assert {(end.exit_code, out) for end, out, _ in ended} == {(0, "x\n")}
     assert open_descriptors() == before
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert zombies() == []
 
 
 async def test_a_polite_process_gets_its_grace() -> None:
