@@ -232,12 +232,17 @@ async def test_records_wait_on_disk_while_kafka_is_down_and_entries_stay_until_i
             await asyncio.sleep(0.01)
         assert closed.outcome == "succeeded"
         assert not (await ports.store.read_prefix(KEYS.all_active)).items, "the job is free for its next run"
+        second = await want_run(ports, entry, "r2")
+        while not await closed_entry(ports, second):
+            await asyncio.sleep(0.01)
+        assert await closed_entry(ports, execution_id), "it was removed before Kafka had its record"
         assert not ports.records()
         ports.log.down = False
-        await ports.wait_for(ExecutionFinished)
+        await ports.wait_for(ExecutionFinished, 2)
         await nothing_left(ports)
-    text = "".join(record.text for record in ports.records() if isinstance(record, OutputChunk))
-    assert text == "one\ntwo\n"
+    for each in (execution_id, second):
+        text = "".join(record.text for record in of(ports.records(), each) if isinstance(record, OutputChunk))
+        assert text == "one\ntwo\n"
 
 
 async def closed_entry(ports: Ports, execution_id: str) -> ExecutionFinished | None:
