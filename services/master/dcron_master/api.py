@@ -59,11 +59,42 @@ class JobBody(Operation):
 
 
 class Asking(Struct, frozen=True):
-    """Who asks, in which request."""
+    """A request that wants something changed: its body and conditions, and where to bring it."""
 
+    commands: Commands
     request_id: str
     idempotency_key: str
-    expected_version: int | None
+    if_match: str
+    body: bytes
+
+    async def execute(self, job_id: str, data: EventData) -> Applied:
+        """Bring the command to the log; return what the fold made of it."""
+        return await self.commands.execute(
+            Command(
+                data=data,
+                actor=ACTOR,
+                request_id=self.request_id,
+                job_id=job_id,
+                idempotency_key=self.idempotency_key,
+                expected_version=_version(self.if_match),
+            )
+        )
+
+    async def change(self, job_id: str, data: EventData) -> JobEntry:
+        """The same, for a command after which the job stands; return the job."""
+        applied = await self.execute(job_id, data)
+        assert applied.job is not None
+        return applied.job
+
+
+async def asking(
+    request: Request[Any, Any, Any],
+    commands: NamedDependency[Commands],
+    if_match: IfMatch = "",
+    idempotency_key: IdempotencyKey = "",
+) -> Asking:
+    """Give a handler what it needs to bring a command."""
+    return Asking(commands, request_id_of(request.scope), idempotency_key, if_match, await request.body())
 
 
 class JobController(Controller):
@@ -90,18 +121,13 @@ class JobController(Controller):
     @post(operation_class=JobBody)
     async def create_job(
         self,
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
+        asking: NamedDependency[Asking],
         clock: NamedDependency[Clock],
         ids: NamedDependency[IdSource],
-        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Create a job."""
-        spec = parse_job(await request.body())
-        asking = Asking(request_id_of(request.scope), idempotency_key, None)
-        applied = await _execute(commands, asking, ids.uuid7(clock.now()), JobCreated(spec))
-        assert applied.job is not None
-        return _job_response(applied.job, clock, 201)
+        job = await asking.change(ids.uuid7(clock.now()), JobCreated(parse_job(asking.body)))
+        return _job_response(job, clock, 201)
 
     @get("/{job_id:str}")
     async def show_job(
@@ -114,48 +140,34 @@ class JobController(Controller):
     async def update_job(
         self,
         job_id: FromPath[str],
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
+        asking: NamedDependency[Asking],
         clock: NamedDependency[Clock],
-        if_match: IfMatch = "",
-        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Replace a job's definition. `If-Match` is required: a rival edit must not be lost."""
-        if not if_match:
+        if not asking.if_match:
             raise ProblemError(
                 428, "which version is meant?", 'send If-Match with the ETag of the job you looked at, such as "3"'
             )
-        spec = parse_job(await request.body())
-        asking = _asking(request, idempotency_key, if_match)
-        applied = await _execute(commands, asking, parse_uuid("job_id", job_id), JobUpdated(spec))
-        assert applied.job is not None
-        return _job_response(applied.job, clock, 200)
+        job = await asking.change(parse_uuid("job_id", job_id), JobUpdated(parse_job(asking.body)))
+        return _job_response(job, clock, 200)
 
     @delete("/{job_id:str}", status_code=204)
     async def delete_job(
         self,
         job_id: FromPath[str],
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
-        if_match: IfMatch = "",
-        idempotency_key: IdempotencyKey = "",
+        asking: NamedDependency[Asking],
     ) -> None:
         """Delete a job. Its history stays in the log, its runs in the store."""
-        asking = _asking(request, idempotency_key, if_match)
-        await _execute(commands, asking, parse_uuid("job_id", job_id), JobDeleted())
+        await asking.execute(parse_uuid("job_id", job_id), JobDeleted())
 
     @post("/{job_id:str}/run", status_code=202)
     async def run_job(
         self,
         job_id: FromPath[str],
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
-        if_match: IfMatch = "",
-        idempotency_key: IdempotencyKey = "",
+        asking: NamedDependency[Asking],
     ) -> RunAccepted:
         """Run a job once now, outside its ticks."""
-        asking = _asking(request, idempotency_key, if_match)
-        applied = await _execute(commands, asking, parse_uuid("job_id", job_id), RunRequested())
+        applied = await asking.execute(parse_uuid("job_id", job_id), RunRequested())
         assert applied.execution_id is not None
         return RunAccepted(execution_id=applied.execution_id, job_id=job_id)
 
@@ -163,40 +175,31 @@ class JobController(Controller):
     async def pause_job(
         self,
         job_id: FromPath[str],
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
+        asking: NamedDependency[Asking],
         clock: NamedDependency[Clock],
-        if_match: IfMatch = "",
-        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Stop a job's ticks until it is resumed."""
-        return await _switch(job_id, commands, clock, _asking(request, idempotency_key, if_match), JobPaused())
+        return _job_response(await asking.change(parse_uuid("job_id", job_id), JobPaused()), clock, 200)
 
     @post("/{job_id:str}/resume", status_code=200)
     async def resume_job(
         self,
         job_id: FromPath[str],
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
+        asking: NamedDependency[Asking],
         clock: NamedDependency[Clock],
-        if_match: IfMatch = "",
-        idempotency_key: IdempotencyKey = "",
     ) -> Response[Job]:
         """Let a job have ticks again, from now on."""
-        return await _switch(job_id, commands, clock, _asking(request, idempotency_key, if_match), JobResumed())
+        return _job_response(await asking.change(parse_uuid("job_id", job_id), JobResumed()), clock, 200)
 
     @post("/{job_id:str}/executions/{execution_id:str}/kill", status_code=202)
     async def kill_execution(
         self,
         job_id: FromPath[str],
         execution_id: FromPath[str],
-        request: Request[Any, Any, Any],
-        commands: NamedDependency[Commands],
-        idempotency_key: IdempotencyKey = "",
+        asking: NamedDependency[Asking],
     ) -> RunAccepted:
         """End a run: SIGTERM to its whole process group, SIGKILL after the job's kill_grace."""
-        asking = _asking(request, idempotency_key, "")
-        await _execute(commands, asking, parse_uuid("job_id", job_id), KillRequested(execution_id))
+        await asking.execute(parse_uuid("job_id", job_id), KillRequested(execution_id))
         return RunAccepted(execution_id=execution_id, job_id=job_id)
 
 
@@ -222,29 +225,6 @@ async def command_outcome(event_id: FromPath[UUID], commands: NamedDependency[Co
 def info(service_info: NamedDependency[Info]) -> Info:
     """Tell a client what it needs to find its way."""
     return service_info
-
-
-async def _switch(job_id: str, commands: Commands, clock: Clock, asking: Asking, data: EventData) -> Response[Job]:
-    applied = await _execute(commands, asking, parse_uuid("job_id", job_id), data)
-    assert applied.job is not None
-    return _job_response(applied.job, clock, 200)
-
-
-async def _execute(commands: Commands, asking: Asking, job_id: str, data: EventData) -> Applied:
-    return await commands.execute(
-        Command(
-            data=data,
-            actor=ACTOR,
-            request_id=asking.request_id,
-            job_id=job_id,
-            idempotency_key=asking.idempotency_key,
-            expected_version=asking.expected_version,
-        )
-    )
-
-
-def _asking(request: Request[Any, Any, Any], idempotency_key: str, if_match: str) -> Asking:
-    return Asking(request_id_of(request.scope), idempotency_key, _version(if_match))
 
 
 def _version(if_match: str) -> int | None:

@@ -29,7 +29,7 @@ from dcron_core.ports.store import KeyValueStore
 from dcron_core.settings import MasterSettings
 from dcron_core.telemetry import get_logger
 from dcron_core.version import VERSION
-from dcron_master.api import JobController, command_outcome, info
+from dcron_master.api import JobController, asking, command_outcome, info
 from dcron_master.commands import Commands
 from dcron_master.metrics import MasterMetrics
 from dcron_master.page import login, page, security_headers
@@ -147,7 +147,7 @@ def _application(
     }
     app = Litestar(
         route_handlers=[JobController, command_outcome, info, login, page, probes(readiness, metrics.registry)],
-        dependencies={name: _provide(value) for name, value in given.items()},
+        dependencies={name: _provide(value) for name, value in given.items()} | {"asking": Provide(asking)},
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(title="dcron master", version=VERSION, path="/api", render_plugins=()),
         request_max_body_size=2 * MAX_JOB_BYTES,

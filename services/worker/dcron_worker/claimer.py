@@ -11,24 +11,17 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import LeaseLostError
-from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue, TransactionResult
 from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import TickCursor
-from dcron_worker.batches import TransactionBatches
+from dcron_worker.claiming import Claiming
 from dcron_worker.claims import claim_tick, execution_of_tick, skip_tick
-from dcron_worker.entries import Entries
-from dcron_worker.launcher import Launcher
-from dcron_worker.line import place_in_line
-from dcron_worker.metrics import WorkerMetrics
-from dcron_worker.planner import Candidate, Planner
+from dcron_worker.planner import Candidate
 from dcron_worker.runner import Claimed
-from dcron_worker.table import Table
 from dcron_worker.wanted import WantedRuns
 
 AGAIN_AFTER = timedelta(milliseconds=150)  # when all slots are taken, or the lease was lost
@@ -37,55 +30,33 @@ AGAIN_AFTER = timedelta(milliseconds=150)  # when all slots are taken, or the le
 class Claimer:
     """Claims for one worker, under one lease session at a time."""
 
-    def __init__(
-        self,
-        worker_id: str,
-        keys: Keys,
-        planner: Planner,
-        table: Table,
-        transactions: TransactionBatches,
-        entries: Entries,
-        launcher: Launcher,
-        wanted: WantedRuns,
-        clock: Clock,
-        stagger: timedelta,
-        metrics: WorkerMetrics,
-    ) -> None:
-        self._worker_id = worker_id
-        self._keys = keys
-        self._planner = planner
-        self._table = table
-        self._transactions = transactions
-        self._entries = entries
-        self._launcher = launcher
+    def __init__(self, claiming: Claiming, wanted: WantedRuns) -> None:
+        self._with = claiming
         self._wanted = wanted
-        self._clock = clock
-        self._stagger = stagger
-        self._metrics = metrics
         self._stopped = False
 
     def stop(self) -> None:
         """Claim nothing more; what was claimed goes on."""
         self._stopped = True
-        self._table.changed.set()
+        self._with.table.changed.set()
 
     async def claim(self, session: LeaseSession) -> None:
         """Claim what is due, until cancelled. What was claimed goes on after that."""
         while True:
-            self._table.changed.clear()
+            self._with.table.changed.clear()
             if self._stopped:
                 await asyncio.Event().wait()
-            now = self._clock.now()
-            for candidate in self._planner.ready(now):
+            now = self._with.clock.now()
+            for candidate in self._with.planner.ready(now):
                 self._look(candidate, now, session)
-            looks = (self._planner.next_look(), self._wanted.look(now, session))
+            looks = (self._with.planner.next_look(), self._wanted.look(now, session))
             await self._wait_for_change(min((look for look in looks if look is not None), default=None))
 
     async def _wait_for_change(self, until: datetime | None) -> None:
-        wait_s = None if until is None else max(0.0, (until - self._clock.now()).total_seconds())
+        wait_s = None if until is None else max(0.0, (until - self._with.clock.now()).total_seconds())
         try:
             async with asyncio.timeout(wait_s):
-                await self._table.changed.wait()
+                await self._with.table.changed.wait()
         except TimeoutError:
             return
 
@@ -93,36 +64,35 @@ class Claimer:
         """Decide what to do about a due tick."""
         job = candidate.entry
         if candidate.looks == 1:
-            key = f"{job.job_id} {candidate.tick.isoformat()}"
-            place = place_in_line(self._worker_id, self._table.active_workers, key)
-            if place > 0:
-                self._planner.look_again(candidate, candidate.tick + place * self._stagger)
+            wait = self._with.wait_in_line(f"{job.job_id} {candidate.tick.isoformat()}")
+            if wait:
+                self._with.planner.look_again(candidate, candidate.tick + wait)
                 return
-        missed = self._planner.missed(candidate, now, parse_duration(job.spec.misfire.start_deadline))
+        missed = self._with.planner.missed(candidate, now, parse_duration(job.spec.misfire.start_deadline))
         if missed is not None:
             skip = self._skip(candidate, missed.last, missed.count, "missed", "nobody started it in time")
-            self._launcher.spawn(skip)
-        elif self._launcher.has_free_slot:
-            self._launcher.spawn(self._claim_and_run(candidate, session))
+            self._with.launcher.spawn(skip)
+        elif self._with.launcher.has_free_slot:
+            self._with.launcher.spawn(self._claim_and_run(candidate, session))
         else:
-            self._planner.look_again(candidate, now + AGAIN_AFTER)
+            self._with.planner.look_again(candidate, now + AGAIN_AFTER)
 
     async def _claim_and_run(self, candidate: Candidate, session: LeaseSession) -> None:
-        with self._launcher.slot():
-            execution = execution_of_tick(candidate, self._worker_id, self._clock.now())
-            transaction = claim_tick(self._keys, candidate, execution, session.lease)
+        with self._with.launcher.slot():
+            execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
+            transaction = claim_tick(self._with.keys, candidate, execution, session.lease)
             try:
-                result = await self._transactions.until_answered(transaction, f"claim of {execution.execution_id}")
+                result = await self._with.transactions.until_answered(transaction, f"claim of {execution.execution_id}")
             except LeaseLostError:
-                self._planner.look_again(candidate, self._clock.now() + AGAIN_AFTER)
+                self._with.planner.look_again(candidate, self._with.clock.now() + AGAIN_AFTER)
                 return
             if not result.succeeded:
                 await self._not_claimed(candidate, execution, result, session)
                 return
-            self._metrics.claims.labels("won").inc()
-            self._planner.cursor_stands(candidate.entry.job_id, candidate.tick, result.revision)
+            self._with.metrics.claims.labels("won").inc()
+            self._with.planner.cursor_stands(candidate.entry.job_id, candidate.tick, result.revision)
             claimed = replace(execution, fencing_token=result.revision)
-            await self._launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision))
+            await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision))
 
     async def _not_claimed(
         self, candidate: Candidate, execution: Execution, result: TransactionResult, session: LeaseSession
@@ -130,49 +100,52 @@ class Claimer:
         """Find out why a claim failed, and do what follows from it."""
         cursors, jobs, alive = result.reads
         cursor = self._learn_cursor(candidate, cursors)
-        if cursor is not None and (cursor.execution_id, cursor.worker_id) == (execution.execution_id, self._worker_id):
+        if cursor is not None and (cursor.execution_id, cursor.worker_id) == (
+            execution.execution_id,
+            self._with.worker_id,
+        ):
             own = next((item for item in alive if item.key.endswith(execution.execution_id)), None)
             claimed = Claimed(execution, candidate.entry, candidate.job_revision)
-            await self._launcher.adopt(claimed, own, cursors[0].mod_revision, session.lease)
-        elif not self._planner.is_current(candidate):
-            self._metrics.claims.labels("lost").inc()
+            await self._with.launcher.adopt(claimed, own, cursors[0].mod_revision, session.lease)
+        elif not self._with.planner.is_current(candidate):
+            self._with.metrics.claims.labels("lost").inc()
         elif not jobs or jobs[0].mod_revision != candidate.job_revision:
             return  # the watch brings the job as it is now, and the planner looks again
-        elif not alive or self._clock.now() < candidate.tick:  # what is alive may be over by the tick's instant
-            self._planner.look_again(candidate, candidate.tick)
+        elif not alive or self._with.clock.now() < candidate.tick:  # what is alive may be over by the tick's instant
+            self._with.planner.look_again(candidate, candidate.tick)
         else:
-            self._metrics.claims.labels("overlap").inc()
+            self._with.metrics.claims.labels("overlap").inc()
             running = alive[0].key.rpartition("/")[2]
             await self._skip(candidate, candidate.tick, 1, "overlap", f"{running} was running")
 
     async def _skip(self, candidate: Candidate, last: datetime, count: int, reason: SkipReason, detail: str) -> None:
         """Consume ticks without a run, on record."""
-        now = self._clock.now()
+        now = self._with.clock.now()
         skipped = TickSkipped(
-            execution=execution_of_tick(candidate, self._worker_id, now),
+            execution=execution_of_tick(candidate, self._with.worker_id, now),
             reason=reason,
             at=now,
             last_tick=last if count != 1 else None,
             count=count,
             detail=detail,
         )
-        transaction = skip_tick(self._keys, candidate, last, skipped)
-        result = await self._transactions.until_answered(transaction, f"skip of {skipped.execution.execution_id}")
+        transaction = skip_tick(self._with.keys, candidate, last, skipped)
+        result = await self._with.transactions.until_answered(transaction, f"skip of {skipped.execution.execution_id}")
         if result.succeeded:
-            self._planner.cursor_stands(candidate.entry.job_id, last, result.revision)
+            self._with.planner.cursor_stands(candidate.entry.job_id, last, result.revision)
         else:
             cursor = self._learn_cursor(candidate, result.reads[0])
-            if cursor is None or cursor.worker_id != self._worker_id:
+            if cursor is None or cursor.worker_id != self._with.worker_id:
                 return
             if cursor.execution_id != skipped.execution.execution_id:
                 return
-        self._metrics.skips.labels(reason).inc(max(count, 1))
-        await self._entries.skipped(skipped)
+        self._with.metrics.skips.labels(reason).inc(max(count, 1))
+        await self._with.entries.skipped(skipped)
 
     def _learn_cursor(self, candidate: Candidate, found: tuple[KeyValue, ...]) -> TickCursor | None:
         """Take in the cursor that a failed transaction read."""
         if not found:
             return None
         cursor = decode_state(TickCursor, found[0].value)
-        self._planner.cursor_stands(candidate.entry.job_id, cursor.tick, found[0].mod_revision)
+        self._with.planner.cursor_stands(candidate.entry.job_id, cursor.tick, found[0].mod_revision)
         return cursor

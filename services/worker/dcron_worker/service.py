@@ -42,6 +42,7 @@ from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
+from dcron_worker.claiming import Claiming
 from dcron_worker.entries import Entries
 from dcron_worker.former import RunLedger, close_former_entries
 from dcron_worker.identity import worker_id_in
@@ -148,10 +149,8 @@ def _assemble(
     entries = Entries(keys, transactions, spool)
     runner = Runner(entries, ledger, clock, metrics, lambda claimed: _refusal(planner, claimed))
     launcher = Launcher(runner, table, entries, clock, settings.slots)
-    wanted = WantedRuns(
-        worker_id, keys, planner, table, transactions, entries, launcher, runner, clock, stagger, metrics
-    )
-    claimer = Claimer(worker_id, keys, planner, table, transactions, entries, launcher, wanted, clock, stagger, metrics)
+    claiming = Claiming(worker_id, keys, planner, table, transactions, entries, launcher, clock, stagger, metrics)
+    claimer = Claimer(claiming, WantedRuns(claiming, runner))
     entry = WorkerEntry(
         worker_id=worker_id,
         host=socket.gethostname(),

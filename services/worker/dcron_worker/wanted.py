@@ -4,23 +4,15 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from dcron_core.clock import Clock
 from dcron_core.errors import LeaseLostError
-from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue
 from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, RunWanted
-from dcron_worker.batches import TransactionBatches
+from dcron_worker.claiming import Claiming
 from dcron_worker.claims import claim_run, execution_of_run, skip_run
-from dcron_worker.entries import Entries
-from dcron_worker.launcher import Launcher
-from dcron_worker.line import place_in_line
-from dcron_worker.metrics import WorkerMetrics
-from dcron_worker.planner import Planner
 from dcron_worker.runner import Claimed, Runner
-from dcron_worker.table import Table
 
 AGAIN_AFTER = timedelta(milliseconds=300)  # when a run of the job is alive, or all slots are taken
 GIVE_UP_AFTER = timedelta(minutes=5)  # a run that could not start by then is skipped
@@ -29,37 +21,15 @@ GIVE_UP_AFTER = timedelta(minutes=5)  # a run that could not start by then is sk
 class WantedRuns:
     """Looks at `runs/` for one worker."""
 
-    def __init__(
-        self,
-        worker_id: str,
-        keys: Keys,
-        planner: Planner,
-        table: Table,
-        transactions: TransactionBatches,
-        entries: Entries,
-        launcher: Launcher,
-        runner: Runner,
-        clock: Clock,
-        stagger: timedelta,
-        metrics: WorkerMetrics,
-    ) -> None:
-        self._worker_id = worker_id
-        self._keys = keys
-        self._planner = planner
-        self._table = table
-        self._transactions = transactions
-        self._entries = entries
-        self._launcher = launcher
+    def __init__(self, claiming: Claiming, runner: Runner) -> None:
+        self._with = claiming
         self._runner = runner
-        self._clock = clock
-        self._stagger = stagger
-        self._metrics = metrics
         self._look_at: dict[str, datetime] = {}
         self._under_way: set[str] = set()
 
     def look(self, now: datetime, session: LeaseSession) -> datetime | None:
         """Begin what can begin; return when to look again, None: when something changes."""
-        wanted = self._table.wanted
+        wanted = self._with.table.wanted
         self._look_at = {id_: self._look_at.get(id_) or self._first_look(wanted[id_][0], now) for id_ in wanted}
         for execution_id, at in self._look_at.items():
             if at <= now and execution_id not in self._under_way:
@@ -68,64 +38,65 @@ class WantedRuns:
         return min(self._look_at.values(), default=None)
 
     def _first_look(self, run: RunWanted, now: datetime) -> datetime:
-        place = place_in_line(self._worker_id, self._table.active_workers, run.execution_id)
-        return max(now, run.not_before or now) + place * self._stagger
+        return max(now, run.not_before or now) + self._with.wait_in_line(run.execution_id)
 
     def _begin(self, run: RunWanted, revision: int, now: datetime, session: LeaseSession) -> None:
-        job = self._planner.job(run.job_id)
+        job = self._with.planner.job(run.job_id)
         if job is None:
-            self._launcher.spawn(self._give_up(run, revision, None))
+            self._with.launcher.spawn(self._give_up(run, revision, None))
         elif now - (run.not_before or run.requested_at) > GIVE_UP_AFTER:
-            self._launcher.spawn(self._give_up(run, revision, job[0]))
-        elif self._launcher.has_free_slot:
-            self._launcher.spawn(self._claim_and_run(run, revision, job[0], job[1], session))
+            self._with.launcher.spawn(self._give_up(run, revision, job[0]))
+        elif self._with.launcher.has_free_slot:
+            self._with.launcher.spawn(self._claim_and_run(run, revision, job[0], job[1], session))
 
     async def _claim_and_run(
         self, run: RunWanted, revision: int, job: JobEntry, job_revision: int, session: LeaseSession
     ) -> None:
         self._under_way.add(run.execution_id)
         try:
-            with self._launcher.slot():
-                execution = execution_of_run(run, job, self._worker_id, self._clock.now())
-                transaction = claim_run(self._keys, revision, job, execution, session.lease)
-                result = await self._transactions.until_answered(transaction, f"claim of {run.execution_id}")
+            with self._with.launcher.slot():
+                execution = execution_of_run(run, job, self._with.worker_id, self._with.clock.now())
+                transaction = claim_run(self._with.keys, revision, job, execution, session.lease)
+                result = await self._with.transactions.until_answered(transaction, f"claim of {run.execution_id}")
                 if result.succeeded:
-                    self._metrics.claims.labels("won").inc()
+                    self._with.metrics.claims.labels("won").inc()
                     execution = replace(execution, fencing_token=result.revision)
-                    await self._launcher.run(Claimed(execution, job, job_revision))
+                    await self._with.launcher.run(Claimed(execution, job, job_revision))
                     return
                 entries, alive = result.reads
-                own = bool(entries) and _owner(entries[0]) == self._worker_id
+                own = bool(entries) and _owner(entries[0]) == self._with.worker_id
                 if own and not self._runner.owns(run.execution_id):
                     claimed = Claimed(execution, job, job_revision)
-                    await self._launcher.adopt(claimed, next(iter(alive), None), entries[0].mod_revision, session.lease)
+                    await self._with.launcher.adopt(
+                        claimed, next(iter(alive), None), entries[0].mod_revision, session.lease
+                    )
         except LeaseLostError:
             return  # the next session looks again
         finally:
             self._under_way.discard(run.execution_id)
 
     async def _give_up(self, run: RunWanted, revision: int, job: JobEntry | None) -> None:
-        now = self._clock.now()
+        now = self._with.clock.now()
         execution = (
-            execution_of_run(run, job, self._worker_id, now)
+            execution_of_run(run, job, self._with.worker_id, now)
             if job
-            else _execution_of_gone_job(run, self._worker_id, now)
+            else _execution_of_gone_job(run, self._with.worker_id, now)
         )
         reason: SkipReason = "edited"
         if job:
-            reason = "overlap" if self._launcher.has_free_slot else "capacity"
+            reason = "overlap" if self._with.launcher.has_free_slot else "capacity"
         skipped = TickSkipped(
             execution=execution,
             reason=reason,
             at=now,
             detail=f"it could not start within {GIVE_UP_AFTER}" if job else "the job is gone",
         )
-        transaction = skip_run(self._keys, revision, skipped)
-        result = await self._transactions.until_answered(transaction, f"skip of {run.execution_id}")
+        transaction = skip_run(self._with.keys, revision, skipped)
+        result = await self._with.transactions.until_answered(transaction, f"skip of {run.execution_id}")
         # If it failed with an entry of ours, it was the second try of a skip whose answer was lost.
-        if result.succeeded or any(_owner(item) == self._worker_id for item in result.reads[0]):
-            self._metrics.skips.labels(skipped.reason).inc()
-            await self._entries.skipped(skipped)
+        if result.succeeded or any(_owner(item) == self._with.worker_id for item in result.reads[0]):
+            self._with.metrics.skips.labels(skipped.reason).inc()
+            await self._with.entries.skipped(skipped)
 
 
 def _owner(item: KeyValue) -> str:
