@@ -7,7 +7,6 @@ the batch under way is written and committed, then the connections go.
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -16,8 +15,9 @@ from dcron_core.http.probes import Readiness
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.lifecycle import Background, run_until_signalled
-from dcron_core.ports.log import Log, Topic
+from dcron_core.ports.log import Log
 from dcron_core.settings import LogIngesterSettings
+from dcron_core.topics import topics
 from dcron_log_ingester.application import application
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_log_ingester.ingest import KAFKA, MONGODB, Ingest, IngestPlan
@@ -63,17 +63,8 @@ async def run(settings: LogIngesterSettings) -> None:
 
 def plan_of(settings: LogIngesterSettings) -> IngestPlan:
     """Return what the settings make of the ingest loop."""
-    retention = parse_duration(settings.execution_retention)
     return IngestPlan(
-        topics=(
-            Topic(
-                settings.executions_topic,
-                settings.execution_partitions,
-                retention // timedelta(milliseconds=1),
-                settings.topic_replication,
-            ),
-            Topic(settings.dead_letter_topic, 1, replication=settings.topic_replication),
-        ),
+        topics=tuple(topics(settings)),
         topic=settings.executions_topic,
         dead_letter_topic=settings.dead_letter_topic,
         group=settings.consumer_group,

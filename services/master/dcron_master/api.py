@@ -4,6 +4,7 @@ Bodies are read by `dcron_core.jobs.validation`, which reports every problem wit
 the end tell OpenAPI what those bodies are.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,6 +51,7 @@ IfMatch = Annotated[
 ]
 
 
+@dataclass
 class JobBody(Operation):
     """An operation whose body is a JobSpec."""
 

@@ -24,10 +24,11 @@ from dcron_core.ids import IdSource
 from dcron_core.jobs.validation import MAX_JOB_BYTES
 from dcron_core.keys import Keys
 from dcron_core.lifecycle import Background, retrying, run_until_signalled
-from dcron_core.ports.log import Log, Topic
+from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore
 from dcron_core.settings import MasterSettings
 from dcron_core.telemetry import get_logger
+from dcron_core.topics import topics
 from dcron_core.version import VERSION
 from dcron_master.api import JobController, asking, command_outcome, info
 from dcron_master.commands import Commands
@@ -89,17 +90,6 @@ async def run(settings: MasterSettings) -> None:
             yield master.background
 
     await run_until_signalled(opened())
-
-
-def topics(settings: MasterSettings) -> list[Topic]:
-    """Return the topics as they should be; the job events are kept for ever."""
-    retention_ms = int(parse_duration(settings.execution_retention).total_seconds() * 1000)
-    replication = settings.topic_replication
-    return [
-        Topic(settings.job_events_topic, partitions=1, replication=replication),
-        Topic(settings.executions_topic, settings.execution_partitions, retention_ms, replication),
-        Topic(settings.dead_letter_topic, partitions=1, replication=replication),
-    ]
 
 
 def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:

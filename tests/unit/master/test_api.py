@@ -200,6 +200,8 @@ async def test_nothing_but_the_probes_answers_without_the_token() -> None:
     async with ports.master() as (_, client):
         paths = (await client.get("/api/openapi.json")).json()["paths"]
         assert len(paths) >= 8
+        body = paths["/api/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body == {"$ref": "#/components/schemas/JobSpec"}
     async with ports.master() as (master, _), ports.client(master.port, token="wrong" * 4) as stranger:
         open_paths = {"/healthz", "/readyz"}
         for path, operations in paths.items():
