@@ -92,7 +92,7 @@ class Claimer:
             self._with.metrics.claims.labels("won").inc()
             self._with.planner.cursor_stands(candidate.entry.job_id, candidate.tick, result.revision)
             claimed = replace(execution, fencing_token=result.revision)
-            await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision))
+            await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision), session)
 
     async def _not_claimed(
         self, candidate: Candidate, execution: Execution, result: TransactionResult, session: LeaseSession
@@ -106,7 +106,7 @@ class Claimer:
         ):
             own = next((item for item in alive if item.key.endswith(execution.execution_id)), None)
             claimed = Claimed(execution, candidate.entry, candidate.job_revision)
-            await self._with.launcher.adopt(claimed, own, cursors[0].mod_revision, session.lease)
+            await self._with.launcher.adopt(claimed, own, cursors[0].mod_revision, session)
         elif not self._with.planner.is_current(candidate):
             self._with.metrics.claims.labels("lost").inc()
         elif not jobs or jobs[0].mod_revision != candidate.job_revision:

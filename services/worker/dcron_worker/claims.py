@@ -103,12 +103,17 @@ def claim_run(keys: Keys, revision: int, job: JobEntry, execution: Execution, le
     )
 
 
-def skip_run(keys: Keys, revision: int, skipped: TickSkipped) -> Transaction:
-    """Give up a wanted run, leaving an entry with the reason. If it fails it reads [the entry]."""
+def skip_run(keys: Keys, revision: int, skipped: TickSkipped, *, job_gone: bool) -> Transaction:
+    """Give up a wanted run, leaving an entry with the reason; with `job_gone`, only if there is no such job.
+
+    The watches of runs and jobs are two: a job can be in etcd and not yet known here. If it fails it reads [the
+    entry].
+    """
     wanted = keys.run(skipped.execution.execution_id)
     entry = ExecutionEntry(execution=skipped.execution, skipped=skipped)
+    gone = (ModRevisionIs(keys.job(skipped.execution.job_id), 0),) if job_gone else ()
     return Transaction(
-        compare=(ModRevisionIs(wanted, revision),),
+        compare=(ModRevisionIs(wanted, revision), *gone),
         success=(Delete(wanted), Put(keys.execution(skipped.execution.execution_id), encode(entry))),
         failure=(Get(keys.execution(skipped.execution.execution_id)),),
     )

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.ports.store import KeyValue
+from dcron_core.session import LeaseSession
 from dcron_core.telemetry import get_logger
 from dcron_schemas.records import ExecutionLost
 from dcron_worker.entries import Entries
@@ -55,17 +56,23 @@ class Launcher:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    async def run(self, claimed: Claimed) -> None:
-        """Run what was claimed; a kill that came before the claim holds."""
+    async def run(self, claimed: Claimed, session: LeaseSession) -> None:
+        """Run what was claimed under the session's lease.
+
+        A kill that came before the claim holds. An exclusive run whose lease is not trusted any more does not
+        begin: its job may be free again before it ends (G7).
+        """
         kill = self._table.kills.get(claimed.execution.execution_id)
         stop = Stop("killed", f"killed by {kill.requested_by}") if kill else None
+        if not session.trusted and claimed.entry.spec.overlap != "allow":
+            stop = Stop("killed", "the worker lost its lease before the run began")
         await self._runner.run(claimed, stop)
 
-    async def adopt(self, claimed: Claimed, alive: KeyValue | None, claim_revision: int, lease: int) -> None:
+    async def adopt(self, claimed: Claimed, alive: KeyValue | None, claim_revision: int, session: LeaseSession) -> None:
         """Go on with a claim of our own whose answer was lost; if its lease is not ours any more, it is lost."""
         execution = replace(claimed.execution, fencing_token=claim_revision)
-        if alive is not None and alive.lease == lease:
-            await self.run(Claimed(execution, claimed.entry, claimed.job_revision))
+        if alive is not None and alive.lease == session.lease:
+            await self.run(Claimed(execution, claimed.entry, claimed.job_revision), session)
             return
         reason = "the worker's lease ended before it learned that it had claimed the run; it was not started"
         lost = ExecutionLost(

@@ -61,15 +61,13 @@ class WantedRuns:
                 if result.succeeded:
                     self._with.metrics.claims.labels("won").inc()
                     execution = replace(execution, fencing_token=result.revision)
-                    await self._with.launcher.run(Claimed(execution, job, job_revision))
+                    await self._with.launcher.run(Claimed(execution, job, job_revision), session)
                     return
                 entries, alive = result.reads
                 own = bool(entries) and _owner(entries[0]) == self._with.worker_id
                 if own and not self._runner.owns(run.execution_id):
                     claimed = Claimed(execution, job, job_revision)
-                    await self._with.launcher.adopt(
-                        claimed, next(iter(alive), None), entries[0].mod_revision, session.lease
-                    )
+                    await self._with.launcher.adopt(claimed, next(iter(alive), None), entries[0].mod_revision, session)
         except LeaseLostError:
             return  # the next session looks again
         finally:
@@ -91,7 +89,7 @@ class WantedRuns:
             at=now,
             detail=f"it could not start within {GIVE_UP_AFTER}" if job else "the job is gone",
         )
-        transaction = skip_run(self._with.keys, revision, skipped)
+        transaction = skip_run(self._with.keys, revision, skipped, job_gone=job is None)
         result = await self._with.transactions.until_answered(transaction, f"skip of {run.execution_id}")
         # If it failed with an entry of ours, it was the second try of a skip whose answer was lost.
         if result.succeeded or any(_owner(item) == self._with.worker_id for item in result.reads[0]):

@@ -268,7 +268,7 @@ async def test_a_wanted_run_waits_for_the_one_that_is_alive_and_stays_wanted(clu
 async def test_a_wanted_run_is_given_up_once_on_record(cluster: Cluster) -> None:
     revision = await wanted(cluster)
     record = skipped(execution_of_run(WANTED, cluster.entry, "w1", at(400)))
-    results = [await cluster.store.transact(skip_run(KEYS, revision, record)) for _ in range(2)]
+    results = [await cluster.store.transact(skip_run(KEYS, revision, record, job_gone=False)) for _ in range(2)]
     assert [result.succeeded for result in results] == [True, False]
     entry = await cluster.entry_of(record.execution)
     assert entry is not None

@@ -1,14 +1,15 @@
 """A whole worker over memory ports, with real processes: claims, runs, ends, and what disturbs them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from dcron_core.errors import StoreUnavailableError
-from dcron_core.ports.store import Delete, KeyValue, Put, Transaction
+from dcron_core.ports.store import Changes, Delete, KeyValue, Put, Transaction
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import JobSpec, Run, Schedule
 from dcron_schemas.records import (
@@ -308,6 +309,82 @@ async def test_a_claim_whose_answer_is_lost_is_run_once(tmp_path: Path) -> None:
 
 def finished_of(ports: Ports, job_id: str) -> list[ExecutionFinished]:
     return [r for r in ports.records() if isinstance(r, ExecutionFinished) and r.execution.job_id == job_id]
+
+
+async def test_a_run_wanted_of_a_job_that_is_not_known_yet_waits_for_it(tmp_path: Path) -> None:
+    """G5: the watches of jobs and of runs are two; what is only late is not taken for gone."""
+    ports = Ports()
+    held = HeldJobs(ports)
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path) as worker, ports.client(worker.port) as client:
+        while (await client.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.01)
+        wanted = await want_run(ports, await put_job(ports, on_request("late", "true")))
+        await held.looked_at_run.wait()
+        held.opened.set()
+        [end] = await ports.wait_for(ExecutionFinished)
+    assert isinstance(end, ExecutionFinished)
+    assert end.execution.execution_id == wanted
+    assert not [record for record in ports.records() if isinstance(record, TickSkipped)]
+
+
+async def test_an_exclusive_claim_that_is_answered_after_its_lease_was_lost_does_not_start(tmp_path: Path) -> None:
+    """G7: the lease may end, and free the job, before the run does."""
+    ports = Ports()
+    entry = await put_job(ports, on_request("late", "true"))
+    gate = HeldClaims(ports)
+    timeout, worker = asyncio.timeout(PATIENCE_S), ports.worker(tmp_path, lease_ttl="5s")
+    async with timeout, worker as opened, ports.client(opened.port) as client:
+        while (await client.get("/readyz")).status_code != 200:
+            await asyncio.sleep(0.01)
+        wanted = await want_run(ports, entry)
+        await gate.reached.wait()
+        ports.store.down = True
+        while (await client.get("/readyz")).status_code == 200:
+            await asyncio.sleep(0.01)
+        ports.store.down = False
+        gate.opened.set()
+        [end] = await ports.wait_for(ExecutionFinished)
+    assert isinstance(end, ExecutionFinished)
+    assert (end.execution.execution_id, end.outcome, end.started_at) == (wanted, "killed", None)
+    assert end.error == "the worker lost its lease before the run began"
+
+
+class HeldJobs:
+    """Keeps the changes of jobs from a worker until it is opened; tells when it has looked at a wanted run."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._watch, self._transact_all = ports.store.watch, ports.store.transact_all
+        self.looked_at_run, self.opened = asyncio.Event(), asyncio.Event()
+        ports.store.watch = self.watch  # type: ignore[method-assign]
+        ports.store.transact_all = self.transact_all  # type: ignore[method-assign, assignment]
+
+    async def watch(self, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
+        async with aclosing(self._watch(prefix, from_revision)) as changes:
+            async for batch in changes:
+                if prefix == KEYS.jobs:
+                    await self.opened.wait()
+                yield batch
+
+    async def transact_all(self, transactions: list[Transaction]) -> object:
+        results = await self._transact_all(transactions)
+        if any(isinstance(op, Delete) and op.key.startswith(KEYS.runs) for t in transactions for op in t.success):
+            self.looked_at_run.set()
+        return results
+
+
+class HeldClaims:
+    """Holds the first claim at the store's door until it is opened."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._transact_all = ports.store.transact_all
+        self.reached, self.opened = asyncio.Event(), asyncio.Event()
+        ports.store.transact_all = self  # type: ignore[method-assign, assignment]
+
+    async def __call__(self, transactions: list[Transaction]) -> object:
+        if any(isinstance(op, Put) and op.lease for txn in transactions for op in txn.success):
+            self.reached.set()
+            await self.opened.wait()
+        return await self._transact_all(transactions)
 
 
 async def test_what_a_former_life_left_open_is_closed_at_start(tmp_path: Path) -> None:
