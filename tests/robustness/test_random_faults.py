@@ -124,10 +124,12 @@ def _check(database: Database[dict[str, Any]], expected: set[str], story: str) -
     statuses = Counter(runs[id_]["status"] for id_ in expected & set(runs))
     assert set(statuses) <= {"succeeded", "lost", "killed"}, f"{story}: {statuses}"
     assert statuses["succeeded"] > len(expected) / 3, f"{story}: {statuses}"
+    output: dict[str, dict[int, str]] = {}  # read at once: a search for each run would scan everything each time
+    for piece in database.output.find({}):
+        output.setdefault(piece["_id"].rsplit("/", 1)[0], {})[piece["seq"]] = piece["text"]
     for id_, run in runs.items():
-        if run["status"] != "succeeded":
-            continue
-        pieces = sorted(database.output.find({"_id": {"$regex": f"^{id_}/"}}), key=lambda piece: piece["seq"])
-        assert [piece["seq"] for piece in pieces] == list(range(run["output_chunks"])), f"{story}: {id_}"
-        text = "".join(piece["text"] for piece in pieces)
-        assert text == f"{id_}\nend\n", f"{story}: {id_} said {text!r}"
+        if run["status"] == "succeeded":
+            pieces = output.get(id_, {})
+            assert sorted(pieces) == list(range(run["output_chunks"])), f"{story}: {id_}"
+            text = "".join(pieces[seq] for seq in sorted(pieces))
+            assert text == f"{id_}\nend\n", f"{story}: {id_} said {text!r}"
