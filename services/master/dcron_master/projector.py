@@ -275,6 +275,11 @@ class Projector:
                 "etcd's job table from the log"
             )
         winner = decode_state(Projection, current.value)
+        if winner.position < self.projected:  # what lies between would be leapt over
+            raise LogMismatchError(
+                f"etcd's {self._keys.projection} fell from position {self.projected} to {winner.position}: etcd was "
+                "restored from an older snapshot; restart the master, and it folds the log on from there"
+            )
         self._projection_revision = current.mod_revision
         self._requests_from = winner.requests_from
         self._passed(winner.position)

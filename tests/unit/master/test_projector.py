@@ -10,7 +10,7 @@ from dcron_core.clock import SystemClock
 from dcron_core.jobs.fold import Applied, fold
 from dcron_core.jobs.table import JobTable
 from dcron_core.ports.log import Topic
-from dcron_core.ports.store import Delete, Transaction
+from dcron_core.ports.store import Delete, Put, Transaction
 from dcron_master.projector import Projector, read_snapshot
 from dcron_schemas.codec import decode_event, encode
 from dcron_schemas.events import (
@@ -187,6 +187,25 @@ async def test_an_emptied_etcd_gets_its_jobs_again_but_no_run_twice(world: World
     assert not (await world.store.read_prefix(KEYS.runs)).items
     await second.passed(await world.append(event(20, "a", RunRequested())))
     assert len((await world.store.read_prefix(KEYS.runs)).items) == 1
+
+
+async def test_a_position_that_fell_under_a_running_master_stops_it(world: World) -> None:
+    """G3: etcd restored from an older snapshot is not written over a gap; a restarted master mends it."""
+    first = await world.ready_projector()
+    await first.passed(await world.append(*STORY[:4]))
+    snapshot = (await world.store.read_prefix(KEYS.prefix)).items
+    await first.passed(await world.append(*STORY[4:7]))
+    for item in (await world.store.read_prefix(KEYS.prefix)).items:
+        await world.store.transact(Transaction((), (Delete(item.key),)))
+    await world.store.transact(Transaction((), tuple(Put(item.key, item.value) for item in snapshot)))
+    last = await world.append(*STORY[7:])
+    async with asyncio.timeout(5):
+        while first.stopped is None:
+            await asyncio.sleep(0)
+    assert "fell from position 7 to 4" in str(first.stopped)
+    second = await world.projector()
+    await second.passed(last)
+    assert await assert_projected(world) == len(STORY)
 
 
 async def stopped_because(world: World) -> str:
