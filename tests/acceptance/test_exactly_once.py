@@ -27,11 +27,14 @@ def test_fifty_jobs_each_second_on_two_masters_and_two_workers(cluster: Cluster)
     expected = {tick_execution_id(job_id, tick) for job_id in job_ids for tick in ticks}
     with cluster.mongodb() as database:
 
-        def finished() -> bool:
-            query: dict[str, Any] = {"due_at": {"$gt": ticks[-1]}, "finished_at": {"$exists": True}}
-            return bool(database.executions.count_documents(query) >= JOBS)
+        def stored_so_far() -> int:
+            query: dict[str, Any] = {
+                "due_at": {"$gte": ticks[0], "$lte": ticks[-1]},
+                "finished_at": {"$exists": True},
+            }
+            return int(database.executions.count_documents(query))
 
-        wait_until(finished, "the ticks to be over and stored", timeout_s=120)
+        wait_until(lambda: stored_so_far() >= len(expected), "the ticks to be over and stored", stored_so_far, 120)
         _pause_all(cluster, job_ids)
         wait_until(lambda: not database.executions.count_documents({"status": "running"}), "all runs to be over")
         stored = {run["_id"]: run for run in database.executions.find({})}
