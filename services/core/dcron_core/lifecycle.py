@@ -8,9 +8,11 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeVar
 
 from dcron_core.telemetry import get_logger
+
+T = TypeVar("T")
 
 log = get_logger()
 
@@ -79,14 +81,14 @@ class Background:
 
 
 async def retrying(
-    work: Callable[[], Awaitable[None]],
+    work: Callable[[], Awaitable[T]],
     *,
     on: type[Exception],
     what: str,
     first_delay_s: float = 0.1,
     most_delay_s: float = 5.0,
-) -> None:
-    """Do `work` until it returns, waiting longer after each failure of kind `on`."""
+) -> T:
+    """Do `work` until it returns, and return what it does, waiting longer after each failure of kind `on`."""
     delay_s = first_delay_s
     while True:
         try:

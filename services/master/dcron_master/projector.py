@@ -169,7 +169,7 @@ class Projector:
             self.caught_up.clear()
 
     async def _check_log(self, projection: Projection) -> None:
-        """Refuse a log that is not the one etcd was projected from; open an empty one."""
+        """Refuse a log that is not the one etcd was projected from."""
         bounds = await self._log.bounds(self._topic)
         if bounds.start > 0:
             raise LogMismatchError(

@@ -3,15 +3,13 @@
 import asyncio
 
 from dcron_core.errors import LeaseLostError, StoreUnavailableError
+from dcron_core.lifecycle import retrying
 from dcron_core.ports.store import Delete, KeyValueStore, Put, Transaction, TransactionResult
-from dcron_core.telemetry import get_logger
 
 CALLS_AT_A_TIME = 4
 MOST_IN_A_CALL = 200
 FIRST_DELAY_S = 0.1
 MOST_DELAY_S = 2.0
-
-log = get_logger()
 
 _Waiting = tuple[Transaction, asyncio.Future[TransactionResult]]
 
@@ -31,14 +29,13 @@ class TransactionBatches:
         A first try whose answer was lost may have succeeded; then the comparisons of the next one fail, and the
         caller finds its own writes. Raises LeaseLostError.
         """
-        delay_s = FIRST_DELAY_S
-        while True:
-            try:
-                return await self.transact(transaction)
-            except StoreUnavailableError as error:
-                log.warning("trying again", action="store.retry", what=what, error=str(error), delay_s=delay_s)
-            await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, MOST_DELAY_S)
+        return await retrying(
+            lambda: self.transact(transaction),
+            on=StoreUnavailableError,
+            what=what,
+            first_delay_s=FIRST_DELAY_S,
+            most_delay_s=MOST_DELAY_S,
+        )
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
         """Do one transaction, in company.

@@ -58,14 +58,14 @@ class Entries:
             await self._spool.sync()
         except SpoolError as error:  # the outcome is about to stand in etcd as well
             log.error("the disk does not sync", action="spool.unsynced", error=str(error))
-        await self.close_in_etcd(execution, record)
+        await self._close(execution, record)
 
     async def skipped(self, skipped: TickSkipped) -> None:
         """Send the record of a skip whose entry a claim transaction has written already."""
         await self.record(skipped.execution.execution_id, skipped)
         await self.closed_in_etcd(skipped.execution.execution_id)
 
-    async def close_in_etcd(self, execution: Execution, record: ExecutionFinished | TickSkipped) -> None:
+    async def _close(self, execution: Execution, record: ExecutionFinished | TickSkipped) -> None:
         """Write the outcome into the open entry and let the job go; the record is in the spool already."""
         transaction = end_run(self._keys, execution, record)
         result = await self._transactions.until_answered(transaction, f"end of {execution.execution_id}")

@@ -1,15 +1,17 @@
 """A whole worker over memory ports, with real processes: claims, runs, ends, and what disturbs them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from dcron_core.adapters.memory import MemoryStore
+from dcron_core.clock import Clock
 from dcron_core.errors import StoreUnavailableError
-from dcron_core.ports.store import Changes, Delete, KeyValue, Put, Transaction
+from dcron_core.ports.store import Changes, Delete, KeyValue, Put, Transaction, TransactionResult
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import JobSpec, Run, Schedule
 from dcron_schemas.records import (
@@ -272,17 +274,19 @@ async def test_an_exclusive_run_is_ended_before_a_lost_lease_frees_its_job(tmp_p
     assert execution_id != again
 
 
-class LostAnswers:
-    """A store that does what it is asked, and loses the answers of the next claims."""
+def has_claim(transactions: Iterable[Transaction]) -> bool:
+    """Tell whether one of them is a claim: only claims write under the lease."""
+    return any(isinstance(op, Put) and op.lease for txn in transactions for op in txn.success)
 
-    def __init__(self, ports: Ports, count: int) -> None:
-        self._transact_all = ports.store.transact_all
-        self.left = count
-        ports.store.transact_all = self  # type: ignore[method-assign, assignment]
 
-    async def __call__(self, transactions: list[Transaction]) -> object:
-        results = await self._transact_all(transactions)
-        if self.left and any(isinstance(op, Put) and op.lease for txn in transactions for op in txn.success):
+class LosingStore(MemoryStore):
+    """Does what it is asked, and loses the answers of the first two claims."""
+
+    left = 2
+
+    async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
+        results = await super().transact_all(transactions)
+        if self.left and has_claim(transactions):
             self.left -= 1
             raise StoreUnavailableError("the answer is lost")
         return results
@@ -291,9 +295,9 @@ class LostAnswers:
 async def test_a_claim_whose_answer_is_lost_is_run_once(tmp_path: Path) -> None:
     """G4, G6: the worker finds its own claim when it asks again; ticks and wanted runs alike."""
     ports = Ports()
+    ports.store = losing = LosingStore(ports.clock)
     ticking = await put_job(ports, each_second("ticking"))
     asked = await put_job(ports, on_request("asked", "true"))
-    LostAnswers(ports, 2)
     async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
         wanted = await want_run(ports, asked)
         while not [r for r in of(ports.records(), wanted) if isinstance(r, ExecutionFinished)]:
@@ -302,6 +306,7 @@ async def test_a_claim_whose_answer_is_lost_is_run_once(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
         await ports.store.transact(Transaction((), (Delete(KEYS.job(ticking.job_id)),)))
     starts = [r.execution.execution_id for r in ports.records() if isinstance(r, ExecutionStarted)]
+    assert losing.left == 0
     assert len(starts) == len(set(starts))
     assert not [r for r in ports.records() if isinstance(r, ExecutionLost)]
     await nothing_left(ports)
@@ -314,7 +319,7 @@ def finished_of(ports: Ports, job_id: str) -> list[ExecutionFinished]:
 async def test_a_run_wanted_of_a_job_that_is_not_known_yet_waits_for_it(tmp_path: Path) -> None:
     """G5: the watches of jobs and of runs are two; what is only late is not taken for gone."""
     ports = Ports()
-    held = HeldJobs(ports)
+    ports.store = held = HeldJobsStore(ports.clock)
     async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path) as worker, ports.client(worker.port) as client:
         while (await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.01)
@@ -330,8 +335,8 @@ async def test_a_run_wanted_of_a_job_that_is_not_known_yet_waits_for_it(tmp_path
 async def test_an_exclusive_claim_that_is_answered_after_its_lease_was_lost_does_not_start(tmp_path: Path) -> None:
     """G7: the lease may end, and free the job, before the run does."""
     ports = Ports()
+    ports.store = gate = HeldClaimsStore(ports.clock)
     entry = await put_job(ports, on_request("late", "true"))
-    gate = HeldClaims(ports)
     timeout, worker = asyncio.timeout(PATIENCE_S), ports.worker(tmp_path, lease_ttl="5s")
     async with timeout, worker as opened, ports.client(opened.port) as client:
         while (await client.get("/readyz")).status_code != 200:
@@ -349,42 +354,39 @@ async def test_an_exclusive_claim_that_is_answered_after_its_lease_was_lost_does
     assert end.error == "the worker lost its lease before the run began"
 
 
-class HeldJobs:
-    """Keeps the changes of jobs from a worker until it is opened; tells when it has looked at a wanted run."""
+class HeldJobsStore(MemoryStore):
+    """Keeps the changes of jobs from its watchers until it is opened; tells when a wanted run was looked at."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._watch, self._transact_all = ports.store.watch, ports.store.transact_all
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
         self.looked_at_run, self.opened = asyncio.Event(), asyncio.Event()
-        ports.store.watch = self.watch  # type: ignore[method-assign]
-        ports.store.transact_all = self.transact_all  # type: ignore[method-assign, assignment]
 
     async def watch(self, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
-        async with aclosing(self._watch(prefix, from_revision)) as changes:
+        async with aclosing(super().watch(prefix, from_revision)) as changes:
             async for batch in changes:
                 if prefix == KEYS.jobs:
                     await self.opened.wait()
                 yield batch
 
-    async def transact_all(self, transactions: list[Transaction]) -> object:
-        results = await self._transact_all(transactions)
+    async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
+        results = await super().transact_all(transactions)
         if any(isinstance(op, Delete) and op.key.startswith(KEYS.runs) for t in transactions for op in t.success):
             self.looked_at_run.set()
         return results
 
 
-class HeldClaims:
-    """Holds the first claim at the store's door until it is opened."""
+class HeldClaimsStore(MemoryStore):
+    """Holds claims at its door until it is opened."""
 
-    def __init__(self, ports: Ports) -> None:
-        self._transact_all = ports.store.transact_all
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
         self.reached, self.opened = asyncio.Event(), asyncio.Event()
-        ports.store.transact_all = self  # type: ignore[method-assign, assignment]
 
-    async def __call__(self, transactions: list[Transaction]) -> object:
-        if any(isinstance(op, Put) and op.lease for txn in transactions for op in txn.success):
+    async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
+        if has_claim(transactions):
             self.reached.set()
             await self.opened.wait()
-        return await self._transact_all(transactions)
+        return await super().transact_all(transactions)
 
 
 async def test_what_a_former_life_left_open_is_closed_at_start(tmp_path: Path) -> None:
