@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcron_schemas import api, events, job, records, state
+from dcron_schemas import api, audit, events, job, records, state
 
 FOLDER = Path(__file__).resolve().parent / "json"
 COMMAND = "python schemas/generate.py"
@@ -52,6 +52,26 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.Problem,
             api.RunAccepted,
             api.SkippedTickList,
+        ),
+    ),
+    "audit.json": (
+        "A body of the HTTP APIs about the log",
+        "Versions, time travel, events, the chain, the ledger.",
+        (
+            audit.ChainHead,
+            audit.Crontab,
+            audit.CrontabDifference,
+            audit.DeletedJobList,
+            audit.EventList,
+            audit.JobHistory,
+            audit.Ledger,
+            audit.RecordSkip,
+            audit.RecordSkipped,
+            audit.Restore,
+            audit.RestorePlan,
+            audit.RestoreResult,
+            audit.Revert,
+            audit.Verification,
         ),
     ),
 }

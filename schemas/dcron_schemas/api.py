@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from dcron_schemas.audit import FieldChange
 from dcron_schemas.job import JobSpec
 from dcron_schemas.records import SkipReason
 
@@ -36,6 +37,8 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     errors: tuple[FieldProblem, ...] = ()
     current_version: int | None = None  # with 409 and 412: the job's version now
     expected_version: int | None = None  # with 409 and 412: the version the command was meant for
+    current: JobSpec | None = None  # with 409: the job's definition now
+    difference: tuple[FieldChange, ...] = ()  # with 409 of an edit: from the definition now to the one that was sent
 
 
 class Job(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from dcron_schemas.job import JobSpec
 
-SCHEMA_VERSION = 1  # of the envelope and all payloads below
+SCHEMA_VERSION = 2  # of the envelope and all payloads below
 
 
 class LogOpened(Struct, frozen=True, tag=True, tag_field="kind"):
@@ -26,10 +26,26 @@ class JobCreated(Struct, frozen=True, tag=True, tag_field="kind"):
     spec: JobSpec
 
 
-class JobUpdated(Struct, frozen=True, tag=True, tag_field="kind"):
-    """A job's whole new definition."""
+class JobUpdated(Struct, frozen=True, tag=True, tag_field="kind", omit_defaults=True):
+    """A job's whole new definition, whether all or part of it was sent."""
 
     spec: JobSpec
+    before: JobSpec | None = None  # the definition at `expected_version`, for people; None: written by version 1
+
+
+class JobReverted(Struct, frozen=True, tag=True, tag_field="kind", omit_defaults=True):
+    """The definition of an earlier version, as a new version."""
+
+    spec: JobSpec
+    to_version: int
+    before: JobSpec | None = None  # the definition at `expected_version`, for people
+
+
+class JobRestored(Struct, frozen=True, tag=True, tag_field="kind"):
+    """A deleted job stands again, under its id; its versions go on."""
+
+    spec: JobSpec
+    version: int  # the next one of the job; the log has it, the table forgets deleted jobs
 
 
 class JobPaused(Struct, frozen=True, tag=True, tag_field="kind"):
@@ -56,7 +72,27 @@ class KillRequested(Struct, frozen=True, tag=True, tag_field="kind"):
     execution_id: str
 
 
-EventData = LogOpened | JobCreated | JobUpdated | JobPaused | JobResumed | JobDeleted | RunRequested | KillRequested
+class LogRecordSkipped(Struct, frozen=True, tag=True, tag_field="kind"):
+    """The record at an earlier offset cannot be read, and is stepped over by whoever replays the log."""
+
+    offset: int
+    sha256: str  # of the record's value, as hexadecimal digits: no other record is meant
+    reason: str
+
+
+EventData = (
+    LogOpened
+    | JobCreated
+    | JobUpdated
+    | JobReverted
+    | JobRestored
+    | JobPaused
+    | JobResumed
+    | JobDeleted
+    | RunRequested
+    | KillRequested
+    | LogRecordSkipped
+)
 
 
 class JobEvent(Struct, frozen=True, kw_only=True):

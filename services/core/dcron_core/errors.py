@@ -10,6 +10,7 @@
     │   ├── NameTakenError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
+    ├── WrongInstantError        an instant that the log cannot be asked about
     ├── OutcomeUnknownError      a command is in doubt; says where to ask
     ├── UnavailableError         a server does not answer
     │   ├── StoreUnavailableError
@@ -19,9 +20,12 @@
     ├── OffsetOutOfRangeError    a position to read from is not in the log
     └── LogMismatchError         the log is not the one that the projection was made from
         └── ProjectionStoppedError   an event that this release cannot apply
+            └── UnreadableRecordError    a record that is no event, and that nobody stepped over
 """
 
 from dcron_schemas.api import FieldProblem
+from dcron_schemas.audit import FieldChange
+from dcron_schemas.job import JobSpec
 
 
 class DcronError(Exception):
@@ -59,14 +63,28 @@ class NameTakenError(CommandRejectedError):
 class VersionConflictError(CommandRejectedError):
     """The job is not at the version that the command was meant for."""
 
-    def __init__(self, message: str, *, expected: int, current: int) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        expected: int,
+        current: int,
+        definition: JobSpec | None = None,
+        difference: tuple[FieldChange, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.expected = expected
         self.current = current
+        self.definition = definition  # as it is now
+        self.difference = difference  # from the definition now to the one that an edit wanted
 
 
 class NotPossibleError(CommandRejectedError):
     """The job's state does not allow the command."""
+
+
+class WrongInstantError(DcronError):
+    """An instant that the log cannot be asked about: in the future, before the log began, or without a zone."""
 
 
 class OutcomeUnknownError(DcronError):
@@ -107,3 +125,11 @@ class LogMismatchError(DcronError):
 
 class ProjectionStoppedError(LogMismatchError):
     """The log holds an event that this release cannot apply; going on would be a guess."""
+
+
+class UnreadableRecordError(ProjectionStoppedError):
+    """A record of the log that is no event; the log can be told to step over it."""
+
+    def __init__(self, message: str, *, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset

@@ -18,10 +18,11 @@ from dcron_core.errors import SettingsError
 from dcron_schemas.types import Duration
 
 VARIABLE_PREFIX = "DCRON_"
-SECRETS = ("token",)
+SECRETS = ("token", "audit_key")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
+AuditKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 Secret = Annotated[str, Meta(min_length=16)]
 
 
@@ -71,6 +72,7 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     log_ingester_url: str = "http://127.0.0.1:8701"  # where a browser or the command line finds executions
     command_timeout: Duration = "10s"  # a command whose outcome is not known by then is answered as unknown
     orphan_grace: Duration = "5s"  # from the end of a worker's registration to the sweep of its entries
+    failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 
 class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
@@ -95,6 +97,7 @@ class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):
     batch_size: Count = 2000  # records
     batch_age: Duration = "50ms"  # how long the first record of a batch waits for the others
     retention: Duration = "30d"  # of executions and output
+    audit_key: AuditKey = ""  # Ed25519 private key that signs chain heads, 64 hexadecimal digits; empty: not signed
     allowed_origins: str = ""  # origins of the page, such as http://127.0.0.1:8700; several with commas
 
 
@@ -108,7 +111,8 @@ S = TypeVar("S", bound=CommonSettings)
 def variables_of(kind: type[Struct]) -> dict[str, str]:
     """Return variable name → field name for one service's settings, the `_FILE` forms included."""
     names = {VARIABLE_PREFIX + name.upper(): name for name in kind.__struct_fields__}
-    return names | {f"{VARIABLE_PREFIX}{name.upper()}_FILE": name for name in SECRETS}
+    secrets = (name for name in SECRETS if name in kind.__struct_fields__)
+    return names | {f"{VARIABLE_PREFIX}{name.upper()}_FILE": name for name in secrets}
 
 
 def known_variables() -> frozenset[str]:

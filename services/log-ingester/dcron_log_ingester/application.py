@@ -7,6 +7,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from dcron_core.clock import Clock
+from dcron_core.history import History
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -25,6 +26,7 @@ def application(
     settings: LogIngesterSettings,
     store: Store,
     hub: Hub,
+    history: History,  # noqa: ARG001  for the routes of the audit
     clock: Clock,
     ids: IdSource,
     readiness: Readiness,

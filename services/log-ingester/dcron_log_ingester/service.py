@@ -11,10 +11,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
+from dcron_core.errors import UnavailableError
+from dcron_core.history import History
 from dcron_core.http.probes import Readiness
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
-from dcron_core.lifecycle import Background, run_until_signalled
+from dcron_core.job_log import JobLog
+from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.settings import LogIngesterSettings
 from dcron_core.topics import topics
@@ -47,10 +50,12 @@ async def open_log_ingester(
         stack.push_async_callback(service.stop)
         ingest = Ingest(plan_of(settings), log, store, clock, readiness, metrics)
         service.start("ingest", ingest.run())
+        history = History(JobLog(log, settings.job_events_topic))
+        service.start("history", _remember(history, log, settings))
         service.start("hub", hub.run(log, settings.executions_topic, readiness))
         bound = listen(settings.host, settings.log_ingester_port, "DCRON_LOG_INGESTER_PORT")
         stack.callback(bound.close)
-        app = application(settings, store, hub, clock, ids, readiness, metrics)
+        app = application(settings, store, hub, history, clock, ids, readiness, metrics)
         service.port = await stack.enter_async_context(serving(app, bound))
         yield service
 
@@ -59,6 +64,12 @@ async def run(settings: LogIngesterSettings) -> None:
     """Run the service on the machine's clock and the real log until SIGTERM or SIGINT."""
     async with KafkaLog.open(settings.kafka) as log:
         await run_until_signalled(open_log_ingester(settings, SystemClock(), IdSource(), log))
+
+
+async def _remember(history: History, log: Log, settings: LogIngesterSettings) -> None:
+    """Read the log of job events from zero, once it is there."""
+    await retrying(lambda: log.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    await history.run()
 
 
 def plan_of(settings: LogIngesterSettings) -> IngestPlan:

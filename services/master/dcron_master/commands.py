@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.errors import (
@@ -20,13 +21,15 @@ from dcron_core.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
+from dcron_core.failpoints import Failpoints
+from dcron_core.history import Handled, History
 from dcron_core.ids import IdSource, derived_id
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
 from dcron_core.ports.log import Log, Producer
 from dcron_master.metrics import MasterMetrics
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
-from dcron_schemas.events import EventData, JobEvent
+from dcron_schemas.events import EventData, JobCreated, JobEvent, JobReverted, JobUpdated
 
 T = TypeVar("T")
 
@@ -48,6 +51,7 @@ class Commands:
     def __init__(
         self,
         projector: Projector,
+        history: History,
         log: Log,
         producer: Producer,
         topic: str,
@@ -55,8 +59,11 @@ class Commands:
         ids: IdSource,
         timeout_s: float,
         metrics: MasterMetrics,
+        failpoints: Failpoints | None = None,
     ) -> None:
         self._projector = projector
+        self._history = history
+        self._failpoints = failpoints or Failpoints()
         self._log = log
         self._producer = producer
         self._topic = topic
@@ -95,19 +102,26 @@ class Commands:
         event = self._event(command)
         repeated = self._projector.table.position_of(event.event_id)
         if repeated is not None:
-            return self._known(repeated, event)
+            return await self._known(repeated, event)
         await self._try_out(event)
+        self._failpoints.reach("command.before_append")
         position = await self._append(event)
+        self._failpoints.reach("command.appended")
         outcome = await self._within(self._projector.outcome(position), event, position)
+        self._failpoints.reach("command.before_answer")
         if isinstance(outcome, Repeated):
-            return self._known(outcome.position, event)
+            return await self._known(outcome.position, event)
         return _applied(outcome)
 
     def outcome_of(self, event_id: str) -> Outcome | None:
-        """Return the outcome of an earlier command; None if this master does not know it."""
+        """Return the outcome of an earlier command; None if it is not among the last 10,000 events."""
         position = self._projector.table.position_of(event_id)
-        handled = None if position is None else self._projector.handled(position)
+        handled = None if position is None else self._handled(position)
         return handled.outcome if handled else None
+
+    def _handled(self, position: int) -> Handled | None:
+        """Return what came of the event there; one from before this master's time is in the history."""
+        return self._projector.handled(position) or self._history.handled(position)
 
     def _event(self, command: Command) -> JobEvent:
         now = self._clock.now()
@@ -151,21 +165,34 @@ class Commands:
                 f"/api/v1/commands/{event.event_id}, or repeat it with the same Idempotency-Key"
             ) from None
 
-    def _known(self, position: int, event: JobEvent) -> Applied:
+    async def _known(self, position: int, event: JobEvent) -> Applied:
         """Return what the event with this id, at `position`, came to."""
-        handled = self._projector.handled(position)
-        if handled is None:
-            raise OutcomeUnknownError(
-                f"this command was handled before, at position {position} of the log, and this master does not have "
-                "its outcome any more; look at the job to see whether it took effect"
-            )
-        if type(handled.event.data) is not type(event.data):
+        if self._handled(position) is None:  # from before this master's time: its history is still being read
+            await self._within(self._history.passed(position), event, position)
+        handled = self._handled(position)
+        assert handled is not None, "the window of repetitions is shorter than what is kept"
+        if not _same(handled.event, event):
             raise NotPossibleError(
-                f"this Idempotency-Key was used for {type(handled.event.data).__name__}; use a new key for each command"
+                f"this Idempotency-Key was used for another {type(handled.event.data).__name__}, at position "
+                f"{position} of the log; use a new key for each command"
             )
         if isinstance(handled.outcome, Repeated):
-            return self._known(handled.outcome.position, event)
+            return await self._known(handled.outcome.position, event)
         return _applied(handled.outcome)
+
+
+def _same(first: JobEvent, second: JobEvent) -> bool:
+    """Tell whether two events with one id are one command that was sent twice."""
+    if type(first.data) is not type(second.data):
+        return False
+    if isinstance(first.data, JobCreated):  # each try thinks up a job id of its own
+        return first.data == second.data
+    return first.job_id == second.job_id and _without_before(first.data) == _without_before(second.data)
+
+
+def _without_before(data: EventData) -> EventData:
+    """Return what the client sent: `before` is what the master saw."""
+    return replace(data, before=None) if isinstance(data, JobUpdated | JobReverted) else data
 
 
 def _applied(outcome: Applied | Rejected) -> Applied:

@@ -12,26 +12,31 @@ that was done must not be done again.
 
 import asyncio
 from collections import OrderedDict
+from contextlib import aclosing
+from functools import partial
 
 from msgspec import Struct
 
-from dcron_core.errors import LogMismatchError, ProjectionStoppedError, UnavailableError
+from dcron_core.errors import LogMismatchError, UnavailableError, UnreadableRecordError
+from dcron_core.failpoints import Failpoints
+from dcron_core.history import HANDLED_KEPT, Handled
+from dcron_core.job_log import JobLog
 from dcron_core.jobs.changes import KillAsked
 from dcron_core.jobs.fold import Applied, Outcome, fold
 from dcron_core.jobs.table import REPETITION_WINDOW, JobTable
 from dcron_core.keys import Keys
 from dcron_core.lifecycle import retrying
+from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.log import Log, Reader, Record
 from dcron_core.ports.store import KeyValue, KeyValueStore, ModRevisionIs, Put, Transaction
 from dcron_core.telemetry import get_logger
 from dcron_master.pending import PendingChanges
 from dcron_schemas.codec import UndecodableError, decode_event, decode_state, encode
-from dcron_schemas.events import JobEvent, LogOpened, UnknownEvent
+from dcron_schemas.events import JobEvent
 from dcron_schemas.state import JobEntry, Projection
 
 KILL_LEASE_S = 60  # a kill request is forgotten after this: by then its run is over, or its worker is
 POLL_S = 1.0
-HANDLED_KEPT = 2 * REPETITION_WINDOW
 
 log = get_logger()
 
@@ -64,21 +69,22 @@ def _revision(item: KeyValue | None) -> int:
     return 0 if item is None else item.mod_revision
 
 
-class Handled(Struct, frozen=True):
-    """An event that this master folded, and what came of it."""
-
-    event: JobEvent
-    outcome: Outcome
+class ProjectionGoneError(LogMismatchError):
+    """etcd lost what was projected into it while a master was running."""
 
 
 class Projector:
     """Folds the log and writes the projection. `table` is what this master knows."""
 
-    def __init__(self, store: KeyValueStore, log_: Log, keys: Keys, topic: str) -> None:
+    def __init__(
+        self, store: KeyValueStore, log_: Log, keys: Keys, topic: str, failpoints: Failpoints | None = None
+    ) -> None:
         self._store = store
         self._log = log_
+        self._job_log = JobLog(log_, topic)
         self._keys = keys
         self._topic = topic
+        self._failpoints = failpoints or Failpoints()
         self._projection_revision = 0
         self._pending = PendingChanges(keys)
         self._handled: OrderedDict[int, Handled] = OrderedDict()
@@ -94,17 +100,21 @@ class Projector:
     async def run(self, opening: JobEvent) -> None:
         """Project for ever. `opening` names the log if it is empty.
 
-        A log that does not fit etcd's projection stops it; the reason stays in `stopped`, for the probes.
+        A log that does not fit etcd's projection stops it; the reason stays in `stopped`, for the probes. It goes on
+        by itself when the log was told to step over the record that stopped it, or an emptied etcd was rebuilt.
         """
-        try:
-            await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
-            while True:
+        while True:
+            try:
+                if not self.started.is_set():
+                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
                 await retrying(self._follow, on=UnavailableError, what="projection")
-        except LogMismatchError as error:
-            self.stopped = error
-            log.error("the projection stopped", action="projector.stopped", error=str(error))
-            await self._tell()
-            await asyncio.Event().wait()
+            except LogMismatchError as error:
+                self.stopped = error
+                log.error("the projection stopped", action="projector.stopped", error=str(error))
+                await self._tell()
+                await retrying(partial(self._mended, error, opening), on=UnavailableError, what="projection")
+                self.stopped = None
+                log.info("the projection goes on", action="projector.resumed", position=self.table.position)
 
     async def outcome(self, position: int) -> Outcome:
         """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
@@ -135,6 +145,26 @@ class Projector:
     def _known(self, event_id: str) -> bool:
         position = self.table.position_of(event_id)
         return position is not None and position <= self.projected
+
+    async def _mended(self, error: LogMismatchError, opening: JobEvent) -> None:
+        """Wait until the cause is gone; where only a person can tell, that is a restart."""
+        if isinstance(error, UnreadableRecordError):
+            await self._job_log.stepped_over(error.offset)
+        elif isinstance(error, ProjectionGoneError):
+            await self._rebuilt()
+            self._pending = PendingChanges(self._keys)
+            await self._start(opening)
+        else:
+            await asyncio.Event().wait()
+
+    async def _rebuilt(self) -> None:
+        """Wait until somebody writes etcd's position again."""
+        mirror = Mirror()
+        async with aclosing(follow(self._store, self._keys.projection)) as updates:
+            async for update in updates:
+                mirror.apply(update)
+                if mirror.items:
+                    return
 
     async def _start(self, opening: JobEvent) -> None:
         """Take etcd's job table and position as they are now, and make sure that the log belongs to them."""
@@ -170,37 +200,20 @@ class Projector:
 
     async def _check_log(self, projection: Projection) -> None:
         """Refuse a log that is not the one etcd was projected from."""
-        bounds = await self._log.bounds(self._topic)
-        if bounds.start > 0:
-            raise LogMismatchError(
-                f"topic {self._topic} begins at offset {bounds.start}, not 0: its beginning was deleted; restore the "
-                "topic from a backup and set retention.ms=-1"
-            )
+        bounds = await self._job_log.bounds()
         if bounds.end <= projection.position:
             raise LogMismatchError(
                 f"topic {self._topic} ends at offset {bounds.end - 1}, but etcd's {self._keys.projection} is at "
                 f"position {projection.position}: the log is shorter than what was made of it; restore the topic "
-                "from a backup, or, if this log is the true one, remove etcd's keys under "
+                "from a backup (`dcron log import`), or, if this log is the true one, remove etcd's keys under "
                 f"{self._keys.prefix} and start again"
             )
-        log_id = await self._log_id()
+        log_id = await self._job_log.log_id()
         if projection.log_id and log_id != projection.log_id:
             raise LogMismatchError(
                 f"topic {self._topic} is log {log_id}, but etcd's {self._keys.projection} is of log "
                 f"{projection.log_id}: check DCRON_KAFKA, DCRON_TOPIC_PREFIX, DCRON_ETCD and DCRON_ETCD_PREFIX"
             )
-
-    async def _log_id(self) -> str:
-        async with self._log.reader(self._topic, {0: 0}) as reader:
-            while not (records := await reader.poll(POLL_S, limit=1)):
-                pass
-        try:
-            event = decode_event(records[0].value)
-        except UndecodableError as error:
-            raise LogMismatchError(f"the first record of {self._topic} is not an event: {error}") from error
-        if not isinstance(event, JobEvent) or not isinstance(event.data, LogOpened):
-            raise LogMismatchError(f"the first record of {self._topic} is not LogOpened: it is not a log of dcron")
-        return event.data.log_id
 
     async def _step(self, reader: Reader) -> None:
         records = await reader.poll(POLL_S)
@@ -219,15 +232,16 @@ class Projector:
 
     async def _fold(self, record: Record) -> None:
         position = record.offset
-        event = self._decode(record)
-        if position <= self.table.position:
-            self.table.remember(position, event.event_id)  # etcd has it; only repetitions of it matter
+        if position <= self.table.position:  # etcd has it; only repetitions of it matter
+            if (event_id := _event_id(record)) is not None:
+                self.table.remember(position, event_id)
             return
-        if isinstance(event, UnknownEvent):
-            raise ProjectionStoppedError(
-                f"offset {position} of {self._topic} is a {event.kind} event of schema version {event.schema_version}, "
-                "which this release does not know; run the release that wrote it, or a newer one"
-            )
+        event = await self._job_log.event_of(record)
+        if event is None:
+            log.warning("a record is stepped over", action="projector.stepped_over", position=position)
+            self.table.step_over(position)
+            self._pending.add(position, (), 0)
+            return
         outcome = fold(self.table, position, event)
         changes = outcome.changes if isinstance(outcome, Applied) else ()
         if not isinstance(outcome, Applied):
@@ -240,15 +254,6 @@ class Projector:
         if len(self._handled) > HANDLED_KEPT:
             self._handled.popitem(last=False)
 
-    def _decode(self, record: Record) -> JobEvent | UnknownEvent:
-        try:
-            return decode_event(record.value)
-        except UndecodableError as error:
-            raise ProjectionStoppedError(
-                f"offset {record.offset} of {self._topic} cannot be read ({error}); nothing after it is projected, so "
-                "that nothing passes silently"
-            ) from error
-
     async def _write_pending(self) -> None:
         while self._pending:
             await self._write_batch()
@@ -258,21 +263,23 @@ class Projector:
         """Write the next batch, or find out how far another master came."""
         batch = self._pending.next_batch(self._requests_from)
         projection = Projection(position=batch.position, log_id=self.table.log_id, requests_from=self._requests_from)
+        self._failpoints.reach("projector.before_write")
         result = await self._store.transact(
             Transaction(
                 compare=(ModRevisionIs(self._keys.projection, self._projection_revision),),
                 success=(Put(self._keys.projection, encode(projection)), *batch.operations),
             )
         )
+        self._failpoints.reach("projector.written")
         if result.succeeded:
             self._projection_revision = result.revision
             self._passed(batch.position)
             return
         current = await self._store.get(self._keys.projection)
         if current is None:
-            raise LogMismatchError(
-                f"etcd's {self._keys.projection} is gone while this master was running; restart the master to rebuild "
-                "etcd's job table from the log"
+            raise ProjectionGoneError(
+                f"etcd's {self._keys.projection} is gone while this master was running; `dcron log rebuild` makes "
+                "etcd's job table again from the log, and so does restarting the master"
             )
         winner = decode_state(Projection, current.value)
         if winner.position < self.projected:  # what lies between would be leapt over
@@ -287,3 +294,11 @@ class Projector:
     def _passed(self, position: int) -> None:
         self._pending.forget_through(position)
         self.projected = max(self.projected, min(position, self.table.position))
+
+
+def _event_id(record: Record) -> str | None:
+    """Return the id of an event that etcd holds the effect of; None if the record was stepped over."""
+    try:
+        return decode_event(record.value).event_id
+    except UndecodableError:
+        return None

@@ -15,12 +15,15 @@ from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
+from dcron_core.failpoints import parse_failpoints
+from dcron_core.history import History
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
 from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
+from dcron_core.job_log import JobLog
 from dcron_core.jobs.validation import MAX_JOB_BYTES
 from dcron_core.keys import Keys
 from dcron_core.lifecycle import Background, retrying, run_until_signalled
@@ -48,6 +51,7 @@ class Master(Struct, frozen=True):
     background: Background
     port: int  # where it serves
     projector: Projector
+    history: History
 
 
 @asynccontextmanager
@@ -58,7 +62,9 @@ async def open_master(
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
     readiness = Readiness("projection")
-    projector = Projector(store, log_, keys, settings.job_events_topic)
+    failpoints = parse_failpoints(settings.failpoints)
+    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints)
+    history = History(JobLog(log_, settings.job_events_topic))
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
         stack.callback(bound.close)
@@ -66,15 +72,18 @@ async def open_master(
         stack.push_async_callback(background.stop)
         producer = await stack.enter_async_context(log_.producer())
         timeout_s = parse_duration(settings.command_timeout).total_seconds()
-        commands = Commands(projector, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics)
+        commands = Commands(
+            projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
+        )
         sweeper = Sweeper(store, producer, keys, settings, clock, metrics)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
+        background.start("history", _remember(projector, history))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
-        app = _application(settings, projector, commands, readiness, metrics, clock, ids)
+        app = _application(settings, projector, history, commands, readiness, metrics, clock, ids)
         port = await stack.enter_async_context(serving(app, bound))
         log.info("master serves", action="master.serving", port=port)
-        yield Master(background, port, projector)
+        yield Master(background, port, projector, history)
 
 
 async def run(settings: MasterSettings) -> None:
@@ -104,6 +113,12 @@ async def _project(projector: Projector, log_: Log, settings: MasterSettings, op
     await projector.run(opening)
 
 
+async def _remember(projector: Projector, history: History) -> None:
+    """Read the log's history once there is a log, and beside what commands wait for."""
+    await projector.started.wait()
+    await history.run()
+
+
 async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: MasterMetrics) -> None:
     """Keep the probe and the gauges true."""
     while True:
@@ -121,6 +136,7 @@ async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: 
 def _application(
     settings: MasterSettings,
     projector: Projector,
+    history: History,
     commands: Commands,
     readiness: Readiness,
     metrics: MasterMetrics,
@@ -129,6 +145,7 @@ def _application(
 ) -> ASGIApp:
     given = {
         "projector": projector,
+        "history": history,
         "commands": commands,
         "clock": clock,
         "ids": ids,

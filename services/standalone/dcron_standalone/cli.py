@@ -36,6 +36,9 @@ app = App(
 app.command(
     "dcron_standalone.job_commands:app", name="job", help="Jobs: apply, list, show, run, pause, resume, remove."
 )
+app.command(
+    "dcron_standalone.audit_commands:app", name="audit", help="What the crontab was, who changed it, and the proof."
+)
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 

@@ -83,7 +83,7 @@ class Client:
     def log_ingester_url(self) -> str:
         """Where executions and output are served."""
         if self._log_ingester_url is None:
-            self._log_ingester_url = self._get(f"{self.access.url}/api/v1/info", Info).log_ingester_url.rstrip("/")
+            self._log_ingester_url = self.get(f"{self.access.url}/api/v1/info", Info).log_ingester_url.rstrip("/")
         return self._log_ingester_url
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Client:
         """Yield all jobs that match `namespace`, `name` or `q`, over all pages."""
         parameters: dict[str, Any] = {key: value for key, value in query.items() if value} | {"limit": JOBS_PER_PAGE}
         while True:
-            page = self._get(self._jobs_url(), JobList, parameters)
+            page = self.get(self.jobs_url(), JobList, parameters)
             yield from page.jobs
             if page.next_cursor is None:
                 return
@@ -108,39 +108,39 @@ class Client:
         return found[0] if found else None
 
     def create(self, spec: JobSpec) -> Job:
-        return _decoded(self._command("POST", self._jobs_url(), body=spec), Job)
+        return decoded(self.command("POST", self.jobs_url(), body=spec), Job)
 
     def update(self, job: Job, spec: JobSpec) -> Job:
         """Replace the definition, if the job still is at the version that was seen."""
-        return _decoded(self._command("PUT", self._jobs_url(job.job_id), body=spec, version=job.version), Job)
+        return decoded(self.command("PUT", self.jobs_url(job.job_id), body=spec, version=job.version), Job)
 
     def delete(self, job: Job) -> None:
-        self._command("DELETE", self._jobs_url(job.job_id))
+        self.command("DELETE", self.jobs_url(job.job_id))
 
     def run(self, job: Job) -> RunAccepted:
-        return _decoded(self._command("POST", self._jobs_url(job.job_id, "run")), RunAccepted)
+        return decoded(self.command("POST", self.jobs_url(job.job_id, "run")), RunAccepted)
 
     def pause(self, job: Job) -> Job:
-        return _decoded(self._command("POST", self._jobs_url(job.job_id, "pause")), Job)
+        return decoded(self.command("POST", self.jobs_url(job.job_id, "pause")), Job)
 
     def resume(self, job: Job) -> Job:
-        return _decoded(self._command("POST", self._jobs_url(job.job_id, "resume")), Job)
+        return decoded(self.command("POST", self.jobs_url(job.job_id, "resume")), Job)
 
     def executions(self, job_id: str, limit: int = 20) -> tuple[ExecutionView, ...]:
         """Return the job's last runs, newest due first."""
         url = f"{self.log_ingester_url}/api/v1/executions"
-        return self._get(url, ExecutionList, {"job_id": job_id, "limit": limit}).executions
+        return self.get(url, ExecutionList, {"job_id": job_id, "limit": limit}).executions
 
     def execution(self, execution_id: str) -> ExecutionView:
         """Return the run; raise ApiError if it is not known."""
-        return self._get(f"{self.log_ingester_url}/api/v1/executions/{execution_id}", ExecutionView)
+        return self.get(f"{self.log_ingester_url}/api/v1/executions/{execution_id}", ExecutionView)
 
     def latest(self, job_ids: list[str]) -> dict[str, ExecutionView]:
         """Return job id → its last run, for those that have one."""
         url = f"{self.log_ingester_url}/api/v1/executions/latest"
         found: dict[str, ExecutionView] = {}
         for start in range(0, len(job_ids), IDS_PER_REQUEST):
-            page = self._get(url, ExecutionList, {"job_id": job_ids[start : start + IDS_PER_REQUEST]})
+            page = self.get(url, ExecutionList, {"job_id": job_ids[start : start + IDS_PER_REQUEST]})
             found |= {execution.job_id: execution for execution in page.executions}
         return found
 
@@ -149,18 +149,20 @@ class Client:
         url = f"{self.log_ingester_url}/api/v1/executions/{execution_id}/output"
         following: int | None = from_seq
         while following is not None:
-            page = self._get(url, OutputPage, {"from_seq": following})
+            page = self.get(url, OutputPage, {"from_seq": following})
             yield from page.chunks
             following = page.next_seq
 
-    def _jobs_url(self, *parts: str) -> str:
+    def jobs_url(self, *parts: str) -> str:
+        """Return the address of the jobs, or of something below them."""
         return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
 
-    def _get(self, url: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
-        return _decoded(self._request("GET", url, params=parameters), kind)
+    def get(self, url: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
+        """Return what `url` answers with."""
+        return decoded(self._request("GET", url, params=parameters), kind)
 
-    def _command(
-        self, method: str, url: str, *, body: JobSpec | None = None, version: int | None = None
+    def command(
+        self, method: str, url: str, *, body: msgspec.Struct | None = None, version: int | None = None
     ) -> httpx.Response:
         """Send a command. The same key on both tries makes it one command, however often it arrives."""
         headers = {"Idempotency-Key": self._ids.token(128)}
@@ -205,7 +207,8 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _decoded(response: httpx.Response, kind: type[T]) -> T:
+def decoded(response: httpx.Response, kind: type[T]) -> T:
+    """Return the answer as `kind`; raise ApiError if it is not dcron's."""
     try:
         return msgspec.json.decode(response.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ from dcron_core.errors import (
     UnavailableError,
     UnknownJobError,
     VersionConflictError,
+    WrongInstantError,
 )
 from dcron_core.http.request_id import request_id_of
 from dcron_core.telemetry import get_logger
@@ -52,20 +53,10 @@ def problem_of(error: Exception) -> Problem:
             return error.problem
         case InvalidJobError():
             return Problem(title="the job is not valid", status=422, detail=str(error), errors=tuple(error.problems))
-        case UnknownJobError():
-            return Problem(title="no such job", status=404, detail=str(error))
-        case VersionConflictError():
-            return Problem(
-                title="the job has changed",
-                status=409,
-                detail=str(error),
-                current_version=error.current,
-                expected_version=error.expected,
-            )
-        case NameTakenError():
-            return Problem(title="the name is taken", status=409, detail=str(error))
         case CommandRejectedError():
-            return Problem(title="not possible", status=409, detail=str(error))
+            return _refusal(error)
+        case WrongInstantError():
+            return Problem(title="the instant is not valid", status=422, detail=str(error))
         case OutcomeUnknownError():
             return Problem(title="the outcome is not known yet", status=503, detail=str(error))
         case UnavailableError():
@@ -82,6 +73,25 @@ def problem_of(error: Exception) -> Problem:
         case HTTPException():
             return Problem(title=_phrase(error.status_code), status=error.status_code, detail=error.detail)
     return Problem(title="internal error", status=500, detail="the service's log has the cause")
+
+
+def _refusal(error: CommandRejectedError) -> Problem:
+    match error:
+        case UnknownJobError():
+            return Problem(title="no such job", status=404, detail=str(error))
+        case VersionConflictError():
+            return Problem(
+                title="the job has changed",
+                status=409,
+                detail=str(error),
+                current_version=error.current,
+                expected_version=error.expected,
+                current=error.definition,
+                difference=error.difference,
+            )
+        case NameTakenError():
+            return Problem(title="the name is taken", status=409, detail=str(error))
+    return Problem(title="not possible", status=409, detail=str(error))
 
 
 def _field_problems(extra: Any) -> tuple[FieldProblem, ...]:

@@ -1,8 +1,7 @@
 """All jobs at one position of the log."""
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from dcron_core.jobs.changes import Change, JobGone, JobStands, LogNamed
 from dcron_schemas.state import JobEntry
@@ -10,13 +9,6 @@ from dcron_schemas.state import JobEntry
 # How many positions back an event id is recognised as a repetition. A function of the log alone, so that a
 # master that started from a snapshot decides like one that has read everything.
 REPETITION_WINDOW = 10_000
-
-
-class _Seen(NamedTuple):
-    """Where an event id stands in the log."""
-
-    first: int
-    last: int
 
 
 class JobTable:
@@ -27,7 +19,9 @@ class JobTable:
         self.position = position  # offset of the last event absorbed; -1: none
         self._entries = {entry.job_id: entry for entry in entries}
         self._names = {(e.spec.namespace, e.spec.name): e.job_id for e in self._entries.values()}
-        self._event_ids: OrderedDict[str, _Seen] = OrderedDict()  # by their last positions
+        self._first: dict[str, int] = {}  # event id → its first position known
+        self._last: dict[str, int] = {}  # the same for the last one, of those that were repeated
+        self._window: deque[tuple[int, str]] = deque()  # positions and event ids, the last REPETITION_WINDOW positions
         self._sorted: list[JobEntry] | None = None  # made when asked for, forgotten with the next change
 
     def __len__(self) -> int:
@@ -50,21 +44,17 @@ class JobTable:
 
     def position_of(self, event_id: str) -> int | None:
         """Return the first known position of that event, if it is among the last `REPETITION_WINDOW` ones."""
-        seen = self._event_ids.get(event_id)
-        return None if seen is None else seen.first
+        return self._first.get(event_id)
 
     def absorb(self, position: int, event_id: str, changes: Iterable[Change]) -> None:
         """Advance to `position`, with the changes that its event made."""
         for change in changes:
-            self._sorted = None
-            match change:
-                case LogNamed(log_id):
-                    self.log_id = log_id
-                case JobStands(entry):
-                    self._replace(entry)
-                case JobGone(entry):
-                    del self._entries[entry.job_id]
-                    del self._names[entry.spec.namespace, entry.spec.name]
+            if isinstance(change, JobStands):
+                self._replace(change.entry)
+            elif isinstance(change, JobGone):
+                self._remove(change.entry)
+            elif isinstance(change, LogNamed):
+                self.log_id = change.log_id
         self.remember(position, event_id)
         self.position = position
 
@@ -74,14 +64,38 @@ class JobTable:
         A repetition keeps the id in the window: whether an event is one must follow from the records in the
         window alone, and a master that started from a snapshot has not read those before it.
         """
-        seen = self._event_ids.pop(event_id, None)
-        self._event_ids[event_id] = _Seen(seen.first if seen else position, position)
-        while next(iter(self._event_ids.values())).last <= position - REPETITION_WINDOW:
-            self._event_ids.popitem(last=False)
+        if event_id in self._first:
+            self._last[event_id] = position
+        else:
+            self._first[event_id] = position
+        window = self._window
+        window.append((position, event_id))
+        while window[0][0] <= position - REPETITION_WINDOW:
+            self._forget(*window.popleft())
+
+    def step_over(self, position: int) -> None:
+        """Advance to `position`, whose record cannot be read and is stepped over."""
+        self.position = position
+
+    def _forget(self, position: int, event_id: str) -> None:
+        """Take the event id out of the window, unless it was repeated after `position`."""
+        if self._last.get(event_id, position) <= position:
+            del self._first[event_id]
+            self._last.pop(event_id, None)
 
     def _replace(self, entry: JobEntry) -> None:
         former = self._entries.get(entry.job_id)
-        if former is not None:
-            del self._names[former.spec.namespace, former.spec.name]
         self._entries[entry.job_id] = entry
-        self._names[entry.spec.namespace, entry.spec.name] = entry.job_id
+        self._sorted = None
+        name = (entry.spec.namespace, entry.spec.name)
+        if former is not None:
+            former_name = (former.spec.namespace, former.spec.name)
+            if former_name == name:
+                return
+            del self._names[former_name]
+        self._names[name] = entry.job_id
+
+    def _remove(self, entry: JobEntry) -> None:
+        del self._entries[entry.job_id]
+        del self._names[entry.spec.namespace, entry.spec.name]
+        self._sorted = None

@@ -70,6 +70,10 @@ class Reader(Protocol):
         """
         ...
 
+    async def seek(self, partition: int, offset: int) -> None:
+        """Read that partition from `offset` on from now."""
+        ...
+
 
 class GroupReader(Protocol):
     """Reads the partitions that the consumer group gives this member."""

@@ -71,3 +71,6 @@ class KafkaReader:
         timeout_ms = int(timeout_s * 1000)
         with self._connection.translating(f"read {self._topic}"):
             return records(await self._consumer.getmany(timeout_ms=timeout_ms, max_records=limit))
+
+    async def seek(self, partition: int, offset: int) -> None:
+        self._consumer.seek(TopicPartition(self._topic, partition), offset)

@@ -109,6 +109,9 @@ class MemoryReader:
         partitions = self._log.partitions(self._topic)
         return await _poll(self._log, lambda: _take(partitions, self._positions, limit), timeout_s)
 
+    async def seek(self, partition: int, offset: int) -> None:
+        self._positions[partition] = offset
+
 
 class MemoryGroupReader:
     """Reads what the group gives this member, from what the group has committed."""

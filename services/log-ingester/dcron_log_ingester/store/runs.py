@@ -7,26 +7,22 @@ Documents leave by TTL at `expires_at`.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from msgspec import Struct
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ConfigurationError, DocumentTooLarge, InvalidURI, PyMongoError
+from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
 
 from dcron_core.errors import SettingsError
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
-from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
+from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translation
 from dcron_log_ingester.views import execution_view, skipped_tick, stored_piece
 from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick, Status
 
-DUPLICATE_KEY = 11000
-# BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: the document's own fault.
-REFUSALS = frozenset({2, 9, 14, 121, 10334, 17419, 17420})
 IDS_PER_FIND = 200  # chunks are asked for by id, which every server answers from the _id index
 NEWEST_FIRST = [("due_at", DESCENDING), ("_id", DESCENDING)]
 EXPIRY = IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)
@@ -68,7 +64,7 @@ class Store:
 
     async def prepare(self) -> None:
         """Create the indexes that are not there."""
-        with _translated():
+        with translated():
             for name, indexes in INDEXES.items():
                 await self._db[name].create_indexes(indexes)
 
@@ -77,14 +73,14 @@ class Store:
 
         Raises NotStorableError when some document can never be stored; the others may be stored or not.
         """
-        with _translated():
+        with translated():
             await self._insert_new(self._db["output"], batch.output)
             await self._insert_new(self._db["ticks"], batch.ticks)
             await self._upsert(batch.executions)
 
     async def execution(self, execution_id: str) -> Document | None:
         """Return the run's document, or None."""
-        with _translated():
+        with translated():
             return await self._db["executions"].find_one({"_id": execution_id})
 
     async def executions(self, wanted: ExecutionFilter, after: Cursor | None, limit: int) -> list[ExecutionView]:
@@ -93,7 +89,7 @@ class Store:
         if after is not None:
             query["due_at"] = {"$lte": after.due_at}
             query["$or"] = [{"due_at": {"$lt": after.due_at}}, {"_id": {"$lt": after.execution_id}}]
-        with _translated():
+        with translated():
             found = await self._db["executions"].find(query).sort(NEWEST_FIRST).limit(limit).to_list(None)
         return [execution_view(document) for document in found]
 
@@ -108,7 +104,7 @@ class Store:
         pieces: list[OutputPiece] = []
         for start in range(from_seq, end, IDS_PER_FIND):
             ids = [output_id(execution_id, seq) for seq in range(start, min(start + IDS_PER_FIND, end))]
-            with _translated():
+            with translated():
                 found = await self._db["output"].find({"_id": {"$in": ids}}).to_list(None)
             if not found:
                 break  # later ones, if any, are behind a hole and come when it is filled
@@ -117,7 +113,7 @@ class Store:
 
     async def skipped_ticks(self, job_id: str, limit: int) -> list[SkippedTick]:
         """Return the job's skipped ticks, newest first."""
-        with _translated():
+        with translated():
             found = await self._db["ticks"].find({"job_id": job_id}).sort("tick", DESCENDING).limit(limit).to_list(None)
         return [skipped_tick(document) for document in found]
 
@@ -128,7 +124,7 @@ class Store:
         try:
             await collection.insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            _raise_unless_duplicates(error)
+            raise_unless_duplicates(error)
 
     async def _upsert(self, writes: Sequence[ExecutionWrite]) -> None:
         if not writes:
@@ -137,7 +133,7 @@ class Store:
         try:
             await self._db["executions"].bulk_write(operations, ordered=False)
         except BulkWriteError as error:
-            raise _translation(error) from error
+            raise translation(error) from error
 
 
 @asynccontextmanager
@@ -170,30 +166,3 @@ def _operations(write: ExecutionWrite) -> Iterator[UpdateOne]:
     if write.set_unless_finished:
         unfinished = {"_id": write.execution_id, "finished_at": {"$exists": False}}
         yield UpdateOne(unfinished, {"$set": write.set_unless_finished})
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Raise our errors for the driver's."""
-    try:
-        yield
-    except (BSONError, DocumentTooLarge, OverflowError, UnicodeEncodeError) as error:
-        raise NotStorableError(f"MongoDB cannot hold the document: {error}") from error
-    except PyMongoError as error:
-        raise MongoUnavailableError(f"MongoDB does not answer: {error}") from error
-
-
-def _raise_unless_duplicates(error: BulkWriteError) -> None:
-    details = error.details or {}
-    codes = {problem["code"] for problem in details.get("writeErrors", ())}
-    if codes != {DUPLICATE_KEY} or details.get("writeConcernErrors"):
-        raise _translation(error) from error
-
-
-def _translation(error: BulkWriteError) -> MongoUnavailableError | NotStorableError:
-    details = error.details or {}
-    problems = [problem for problem in details.get("writeErrors", ()) if problem["code"] != DUPLICATE_KEY]
-    said = "; ".join(str(problem.get("errmsg", problem["code"]))[:200] for problem in problems[:3])
-    if any(problem["code"] in REFUSALS for problem in problems):
-        return NotStorableError(f"MongoDB refuses the document: {said}")
-    return MongoUnavailableError(f"MongoDB did not acknowledge the batch: {said or details.get('writeConcernErrors')}")

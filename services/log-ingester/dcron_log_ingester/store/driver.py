@@ -1,0 +1,42 @@
+"""What MongoDB's driver raises, as our errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bson.errors import BSONError
+from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
+
+from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
+
+DUPLICATE_KEY = 11000
+# BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: the document's own fault.
+REFUSALS = frozenset({2, 9, 14, 121, 10334, 17419, 17420})
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise our errors for the driver's."""
+    try:
+        yield
+    except (BSONError, DocumentTooLarge, OverflowError, UnicodeEncodeError) as error:
+        raise NotStorableError(f"MongoDB cannot hold the document: {error}") from error
+    except PyMongoError as error:
+        raise MongoUnavailableError(f"MongoDB does not answer: {error}") from error
+
+
+def raise_unless_duplicates(error: BulkWriteError) -> None:
+    """Raise our error unless all that went wrong is that documents were there already."""
+    details = error.details or {}
+    codes = {problem["code"] for problem in details.get("writeErrors", ())}
+    if codes != {DUPLICATE_KEY} or details.get("writeConcernErrors"):
+        raise translation(error) from error
+
+
+def translation(error: BulkWriteError) -> MongoUnavailableError | NotStorableError:
+    """Return our error for a bulk write that failed."""
+    details = error.details or {}
+    problems = [problem for problem in details.get("writeErrors", ()) if problem["code"] != DUPLICATE_KEY]
+    said = "; ".join(str(problem.get("errmsg", problem["code"]))[:200] for problem in problems[:3])
+    if any(problem["code"] in REFUSALS for problem in problems):
+        return NotStorableError(f"MongoDB refuses the document: {said}")
+    return MongoUnavailableError(f"MongoDB did not acknowledge the batch: {said or details.get('writeConcernErrors')}")
