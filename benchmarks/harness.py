@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import ingest, latency, lateness
+from benchmarks import commands, ingest, latency, lateness, replay
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
@@ -16,6 +16,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "lateness": lateness.run,
     "latency": latency.run,
     "ingest": ingest.run,
+    "commands": commands.run,
+    "replay": replay.run,
 }
 
 

@@ -76,16 +76,23 @@ def running_stack() -> Iterator[RunningStack]:
 @contextmanager
 def running_log_ingester(settings: Mapping[str, str]) -> Iterator[str]:
     """Run one log-ingester, with `settings` besides the defaults; give the URL that it is ready at."""
+    with running_service("log-ingester", settings) as url:
+        yield url
+
+
+@contextmanager
+def running_service(component: str, settings: Mapping[str, str]) -> Iterator[str]:
+    """Run one service, with `settings` besides the defaults; give the URL that it is ready at."""
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DCRON_")}
-    environment |= {**settings, "DCRON_TOKEN": TOKEN, "DCRON_LOG_INGESTER_PORT": str(port)}
+    environment |= {**settings, "DCRON_TOKEN": TOKEN, f"DCRON_{component.upper().replace('-', '_')}_PORT": str(port)}
     with _directory() as data, closing(Starter()) as starter:
         service = Supervised(
-            "log-ingester",
-            "log-ingester",
-            [sys.executable, "-P", "-m", "dcron_standalone", "log-ingester"],
+            component,
+            component,
+            [sys.executable, "-P", "-m", "dcron_standalone", component],
             environment=environment,
-            log=data / "log-ingester.log",
+            log=data / f"{component}.log",
             url=f"http://{LOOPBACK}:{port}",
             starter=starter,
             clock=SystemClock(),

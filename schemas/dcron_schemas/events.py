@@ -14,26 +14,26 @@ from dcron_schemas.job import JobSpec
 SCHEMA_VERSION = 2  # of the envelope and all payloads below
 
 
-class LogOpened(Struct, frozen=True, tag=True, tag_field="kind"):
+class LogOpened(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The first event of a log; gives it its id. A second one is a no-op."""
 
     log_id: str
 
 
-class JobCreated(Struct, frozen=True, tag=True, tag_field="kind"):
+class JobCreated(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """A job, as version 1."""
 
     spec: JobSpec
 
 
-class JobUpdated(Struct, frozen=True, tag=True, tag_field="kind", omit_defaults=True):
+class JobUpdated(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):
     """A job's whole new definition, whether all or part of it was sent."""
 
     spec: JobSpec
     before: JobSpec | None = None  # the definition at `expected_version`, for people; None: written by version 1
 
 
-class JobReverted(Struct, frozen=True, tag=True, tag_field="kind", omit_defaults=True):
+class JobReverted(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):
     """The definition of an earlier version, as a new version."""
 
     spec: JobSpec
@@ -41,38 +41,38 @@ class JobReverted(Struct, frozen=True, tag=True, tag_field="kind", omit_defaults
     before: JobSpec | None = None  # the definition at `expected_version`, for people
 
 
-class JobRestored(Struct, frozen=True, tag=True, tag_field="kind"):
+class JobRestored(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """A deleted job stands again, under its id; its versions go on."""
 
     spec: JobSpec
     version: int  # the next one of the job; the log has it, the table forgets deleted jobs
 
 
-class JobPaused(Struct, frozen=True, tag=True, tag_field="kind"):
+class JobPaused(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The job has no ticks until it is resumed."""
 
     reason: str = ""
 
 
-class JobResumed(Struct, frozen=True, tag=True, tag_field="kind"):
+class JobResumed(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The job has ticks again, from this event's instant on."""
 
 
-class JobDeleted(Struct, frozen=True, tag=True, tag_field="kind"):
+class JobDeleted(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The job is gone; its history stays."""
 
 
-class RunRequested(Struct, frozen=True, tag=True, tag_field="kind"):
+class RunRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """Run the job once now, outside its ticks. The run's execution id follows from the event id."""
 
 
-class KillRequested(Struct, frozen=True, tag=True, tag_field="kind"):
+class KillRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """End a run of the job."""
 
     execution_id: str
 
 
-class LogRecordSkipped(Struct, frozen=True, tag=True, tag_field="kind"):
+class LogRecordSkipped(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The record at an earlier offset cannot be read, and is stepped over by whoever replays the log."""
 
     offset: int
@@ -95,7 +95,7 @@ EventData = (
 )
 
 
-class JobEvent(Struct, frozen=True, kw_only=True):
+class JobEvent(Struct, frozen=True, gc=False, kw_only=True):
     """The envelope of every event."""
 
     event_id: str  # UUID; from the Idempotency-Key where the client gave one
@@ -108,7 +108,7 @@ class JobEvent(Struct, frozen=True, kw_only=True):
     schema_version: int = SCHEMA_VERSION
 
 
-class UnknownEvent(Struct, frozen=True, kw_only=True):
+class UnknownEvent(Struct, frozen=True, gc=False, kw_only=True):
     """An event whose kind or schema version this release does not know: kept as it came, never dropped."""
 
     event_id: str

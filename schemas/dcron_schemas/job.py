@@ -15,7 +15,7 @@ from dcron_schemas.types import Duration, Name, Text
 End = Literal["succeeded", "failed", "timed_out", "killed", "lost"]
 
 
-class HttpCall(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class HttpCall(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """An HTTP request as a job."""
 
     url: str
@@ -25,7 +25,7 @@ class HttpCall(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     expect_status: tuple[int, ...] = ()  # empty: any 2xx
 
 
-class Run(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Run(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """What to run: exactly one of the three."""
 
     shell: str | None = None  # a script, given to /bin/sh -c
@@ -33,7 +33,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     http: HttpCall | None = None
 
 
-class Schedule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Schedule(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """When to run: exactly one of the three."""
 
     cron: str | None = None  # 5 fields; 6 with leading seconds; @daily and kin
@@ -41,7 +41,7 @@ class Schedule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tr
     at: datetime | None = None  # once
 
 
-class Dst(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Dst(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """What happens to a wall-clock time that does not exist (gap) or exists twice (overlap).
 
     `default`: a job at a fixed time runs once on either night, a job with a wildcard hour or minute
@@ -52,7 +52,7 @@ class Dst(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     overlap: Literal["default", "first", "last", "both"] = "default"
 
 
-class Misfire(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Misfire(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """What happens to ticks that nobody could start in time."""
 
     policy: Literal["skip", "once", "all"] = "skip"
@@ -60,7 +60,7 @@ class Misfire(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
     start_deadline: Duration = "1m"  # a tick later than this is a missed one
 
 
-class Retry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Retry(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Further attempts after an end that is not a success."""
 
     attempts: Annotated[int, Meta(ge=0, le=100)] = 0  # beyond the first
@@ -69,21 +69,21 @@ class Retry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True)
     on: tuple[End, ...] = ("failed", "timed_out", "lost")
 
 
-class Placement(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Placement(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Which workers may run the job, and how many of them do."""
 
     labels: Annotated[str, Meta(max_length=1024)] = ""  # a label selector; empty: any worker
     workers: Literal["one", "every"] = "one"
 
 
-class After(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class After(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A job whose end starts this one."""
 
     job: Name
     on: Literal["succeeded", "failed", "finished"] = "succeeded"
 
 
-class Limits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Limits(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """Bounds on one run; None: no bound of ours."""
 
     memory_bytes: Annotated[int, Meta(ge=1)] | None = None
@@ -91,14 +91,14 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     output_bytes: Annotated[int, Meta(ge=1)] | None = None
 
 
-class Notify(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Notify(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A webhook called at the end of a run."""
 
     url: str
     on: tuple[End, ...] = ("failed", "timed_out", "lost")
 
 
-class JobSpec(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class JobSpec(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """A job. Defaults are what a crontab user expects."""
 
     name: Name  # unique in its namespace

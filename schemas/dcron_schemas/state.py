@@ -9,7 +9,7 @@ from dcron_schemas.job import JobSpec
 from dcron_schemas.records import Execution, ExecutionFinished, TickSkipped
 
 
-class JobEntry(Struct, frozen=True, kw_only=True):
+class JobEntry(Struct, frozen=True, gc=False, kw_only=True):
     """`jobs/{job_id}`: a job as the fold of the log has it."""
 
     job_id: str
@@ -22,7 +22,7 @@ class JobEntry(Struct, frozen=True, kw_only=True):
     updated_by: str
 
 
-class Projection(Struct, frozen=True, kw_only=True):
+class Projection(Struct, frozen=True, gc=False, kw_only=True):
     """`projection`: how much of which log etcd's job table holds."""
 
     position: int  # offset of the last applied event; -1: none
@@ -30,7 +30,7 @@ class Projection(Struct, frozen=True, kw_only=True):
     requests_from: int = 0  # requests for runs and kills before this position are not repeated: etcd lost its data
 
 
-class TickCursor(Struct, frozen=True, kw_only=True):
+class TickCursor(Struct, frozen=True, gc=False, kw_only=True):
     """`ticks/{job_id}`: the last consumed tick."""
 
     tick: datetime
@@ -38,7 +38,7 @@ class TickCursor(Struct, frozen=True, kw_only=True):
     execution_id: str
 
 
-class RunWanted(Struct, frozen=True, kw_only=True):
+class RunWanted(Struct, frozen=True, gc=False, kw_only=True):
     """`runs/{execution_id}`: a run wanted outside the ticks."""
 
     execution_id: str
@@ -50,7 +50,7 @@ class RunWanted(Struct, frozen=True, kw_only=True):
     not_before: datetime | None = None
 
 
-class ExecutionEntry(Struct, frozen=True, kw_only=True):
+class ExecutionEntry(Struct, frozen=True, gc=False, kw_only=True):
     """`executions/{execution_id}`: what Kafka has not acknowledged yet.
 
     Open while `finished` and `skipped` are None; then it carries the record that closes it.
@@ -61,20 +61,20 @@ class ExecutionEntry(Struct, frozen=True, kw_only=True):
     skipped: TickSkipped | None = None
 
 
-class ActiveRun(Struct, frozen=True, kw_only=True):
+class ActiveRun(Struct, frozen=True, gc=False, kw_only=True):
     """`active/{job_id}/{execution_id}`: liveness of a run, under the worker's lease."""
 
     worker_id: str
 
 
-class KillWanted(Struct, frozen=True, kw_only=True):
+class KillWanted(Struct, frozen=True, gc=False, kw_only=True):
     """`kills/{execution_id}`: a kill request, under a short lease."""
 
     requested_by: str
     requested_at: datetime
 
 
-class WorkerEntry(Struct, frozen=True, kw_only=True):
+class WorkerEntry(Struct, frozen=True, gc=False, kw_only=True):
     """`workers/{worker_id}`: a worker's registration, under its lease."""
 
     worker_id: str

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -35,6 +36,7 @@ from dcron_schemas.audit import DeletedJob, JobHistory, JobVersion
 from dcron_schemas.events import JobEvent
 from dcron_schemas.job import JobSpec
 
+REST_S = 0.05  # after news, unless somebody waits for more: what happens meanwhile is read in one go
 HANDLED_KEPT = 2 * REPETITION_WINDOW  # events whose outcomes are kept
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -63,6 +65,7 @@ class History:
         self._handled: OrderedDict[int, Handled] = OrderedDict()
         self._last_change = -1  # position of the last event that changed a definition
         self._advanced = asyncio.Condition()
+        self._awaited = asyncio.Event()  # somebody waits for a position
         self._then: tuple[int, JobTable] | None = None  # the last table that was asked for
         self.caught_up = asyncio.Event()  # it was at the log's end once
         self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
@@ -97,6 +100,8 @@ class History:
 
     async def passed(self, position: int) -> None:
         """Wait until `position` is taken in; raise the reason if the log cannot be read on."""
+        if self.position < position:
+            self._awaited.set()
         async with self._advanced:
             await self._advanced.wait_for(lambda: self.position >= position or self.stopped is not None)
         if self.position < position:
@@ -201,6 +206,13 @@ class History:
                 await self._tell()
             if self.position >= end - 1:
                 self.caught_up.set()
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Leave the loop to those who wait for commands; return at once when somebody waits for the history."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._awaited.wait(), REST_S)
+        self._awaited.clear()
 
     async def _take(self, records: Sequence[Record]) -> list[Step]:
         """Take in records; stop before one that cannot be read, once those before it are told."""

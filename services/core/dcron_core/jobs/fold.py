@@ -42,7 +42,7 @@ from dcron_schemas.job import JobSpec
 from dcron_schemas.state import JobEntry, KillWanted, RunWanted
 
 
-class Applied(Struct, frozen=True):
+class Applied(Struct, frozen=True, gc=False):
     """The event took effect; `changes` may be empty when all was as asked already."""
 
     changes: tuple[Change, ...]
@@ -50,13 +50,13 @@ class Applied(Struct, frozen=True):
     execution_id: str | None = None  # of the run asked for or to be killed
 
 
-class Rejected(Struct, frozen=True):
+class Rejected(Struct, frozen=True, gc=False):
     """The event stays in the log and is a no-op."""
 
     error: CommandRejectedError
 
 
-class Repeated(Struct, frozen=True):
+class Repeated(Struct, frozen=True, gc=False):
     """The event id was there before, at `position`: a no-op; that event's outcome counts."""
 
     position: int

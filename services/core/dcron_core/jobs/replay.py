@@ -18,7 +18,7 @@ from dcron_schemas.state import JobEntry
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
-class Step(Struct, frozen=True):
+class Step(Struct, frozen=True, gc=False):
     """What one record of the log came to."""
 
     position: int

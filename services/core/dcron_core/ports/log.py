@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """A record as it stands in the log."""
 
     topic: str
