@@ -40,6 +40,10 @@ class Keys(Struct, frozen=True):
     def projection(self) -> str:
         return f"{self.prefix}projection"
 
+    @property
+    def rebuild(self) -> str:
+        return f"{self.prefix}rebuild"
+
     def job(self, job_id: str) -> str:
         return f"{self.jobs}{job_id}"
 

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dcron_core.clock import Clock
 from dcron_core.errors import (
     CommandRejectedError,
+    LogMismatchError,
     LogUnavailableError,
     NotPossibleError,
     OutcomeUnknownError,
@@ -107,7 +108,7 @@ class Commands:
         self._failpoints.reach("command.before_append")
         position = await self._append(event)
         self._failpoints.reach("command.appended")
-        outcome = await self._within(self._projector.outcome(position), event, position)
+        outcome = await self._within(self._outcome(position), event, position)
         self._failpoints.reach("command.before_answer")
         if isinstance(outcome, Repeated):
             return await self._known(outcome.position, event)
@@ -118,6 +119,15 @@ class Commands:
         position = self._projector.table.position_of(event_id)
         handled = None if position is None else self._handled(position)
         return handled.outcome if handled else None
+
+    async def _outcome(self, position: int) -> Outcome:
+        """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
+        await self._projector.passed(position)
+        if self._handled(position) is None:  # etcd's table was made anew meanwhile, and this master took it over
+            await self._history.passed(position)
+        handled = self._handled(position)
+        assert handled is not None, "the event is younger than what is kept"
+        return handled.outcome
 
     def _handled(self, position: int) -> Handled | None:
         """Return what came of the event there; one from before this master's time is in the history."""
@@ -158,10 +168,12 @@ class Commands:
     async def _within(self, wait: Awaitable[T], event: JobEvent, position: int | None) -> T:
         try:
             return await asyncio.wait_for(wait, self._timeout_s)
-        except TimeoutError:
+        except (TimeoutError, LogMismatchError) as error:
             where = "is in doubt" if position is None else f"is at position {position} of the log"
+            stopped = isinstance(error, LogMismatchError)
+            why = f"because the projection stopped ({error})" if stopped else f"after {self._timeout_s:g} s"
             raise OutcomeUnknownError(
-                f"the command {where}, but its outcome is not known after {self._timeout_s:g} s; ask at "
+                f"the command {where}, but its outcome is not known {why}; ask at "
                 f"/api/v1/commands/{event.event_id}, or repeat it with the same Idempotency-Key"
             ) from None
 

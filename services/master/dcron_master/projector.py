@@ -6,13 +6,13 @@ it extends: two masters, redelivery and a crash at any instant end in the same e
 comparison reads how far the winner came, drops that much of its own queue, and carries on: the fold is
 deterministic, so what the winner wrote is what the loser would have written.
 
-Into an etcd that lost its data the jobs are written again, but not the requests for runs and kills: a run
-that was done must not be done again.
+In an etcd without a position the table is made first, all of it at once (`rebuild.py`), and not the requests for runs
+and kills: a run that was done must not be done again.
 """
 
 import asyncio
 from collections import OrderedDict
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 
 from msgspec import Struct
@@ -30,7 +30,10 @@ from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.log import Log, Reader, Record
 from dcron_core.ports.store import KeyValue, KeyValueStore, ModRevisionIs, Put, Transaction
 from dcron_core.telemetry import get_logger
+from dcron_master.log_check import require_its_log
 from dcron_master.pending import PendingChanges
+from dcron_master.rebuild import AlreadyProjectedError, rebuild
+from dcron_master.snapshot import read_projection, read_raw
 from dcron_schemas.codec import UndecodableError, decode_event, decode_state, encode
 from dcron_schemas.events import JobEvent
 from dcron_schemas.state import JobEntry, Projection
@@ -50,23 +53,25 @@ class Snapshot(Struct, frozen=True):
 
 
 async def read_snapshot(store: KeyValueStore, keys: Keys) -> Snapshot:
-    """Read the job table and the position that belongs to it.
+    """Read the job table and the position that belongs to it. Without a position, job keys are of no table.
 
-    The two are read one after the other; that the projection key did not change in between makes them one.
+    Raises LogMismatchError if they cannot be read.
     """
-    while True:
-        before = await store.get(keys.projection)
-        jobs = await store.read_prefix(keys.jobs)
-        after = await store.get(keys.projection)
-        if _revision(before) == _revision(after):
-            break
-    projection = Projection(position=-1, log_id="") if before is None else decode_state(Projection, before.value)
-    entries = tuple(decode_state(JobEntry, item.value) for item in jobs.items)
-    return Snapshot(projection, _revision(before), entries)
+    raw = await read_raw(store, keys)
+    if raw.projection is None:
+        return Snapshot(Projection(position=-1, log_id=""), 0, ())
+    projection = read_projection(raw.projection)
+    return Snapshot(projection, raw.projection_revision, tuple(_entry(item) for item in raw.jobs))
 
 
-def _revision(item: KeyValue | None) -> int:
-    return 0 if item is None else item.mod_revision
+def _entry(item: KeyValue) -> JobEntry:
+    try:
+        return decode_state(JobEntry, item.value)
+    except UndecodableError as error:
+        raise LogMismatchError(
+            f"etcd's {item.key} cannot be read ({error}); `dcron log repair` writes it again from the log, then "
+            "restart the master"
+        ) from error
 
 
 class ProjectionGoneError(LogMismatchError):
@@ -90,9 +95,11 @@ class Projector:
         self._handled: OrderedDict[int, Handled] = OrderedDict()
         self._projected = asyncio.Condition()
         self.table = JobTable()
-        self.projected = -1  # position up to which etcd is known to hold the fold
+        self._stored = -1  # etcd's position when it was last looked at
+        self.projected = -1  # position up to which this master has folded and etcd is known to hold it
         self._requests_from = 0  # as in Projection
         self._read = -1  # offset of the last record read
+        self._stale = True  # `table` is not etcd's
         self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
         self.caught_up = asyncio.Event()  # and both servers answer
         self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
@@ -105,14 +112,14 @@ class Projector:
         """
         while True:
             try:
-                if not self.started.is_set():
+                if self._stale:
                     await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
                 await retrying(self._follow, on=UnavailableError, what="projection")
             except LogMismatchError as error:
                 self.stopped = error
                 log.error("the projection stopped", action="projector.stopped", error=str(error))
                 await self._tell()
-                await retrying(partial(self._mended, error, opening), on=UnavailableError, what="projection")
+                await retrying(partial(self._mended, error), on=UnavailableError, what="projection")
                 self.stopped = None
                 log.info("the projection goes on", action="projector.resumed", position=self.table.position)
 
@@ -146,14 +153,13 @@ class Projector:
         position = self.table.position_of(event_id)
         return position is not None and position <= self.projected
 
-    async def _mended(self, error: LogMismatchError, opening: JobEvent) -> None:
+    async def _mended(self, error: LogMismatchError) -> None:
         """Wait until the cause is gone; where only a person can tell, that is a restart."""
         if isinstance(error, UnreadableRecordError):
             await self._job_log.stepped_over(error.offset)
         elif isinstance(error, ProjectionGoneError):
             await self._rebuilt()
-            self._pending = PendingChanges(self._keys)
-            await self._start(opening)
+            self._stale = True
         else:
             await asyncio.Event().wait()
 
@@ -168,25 +174,33 @@ class Projector:
 
     async def _start(self, opening: JobEvent) -> None:
         """Take etcd's job table and position as they are now, and make sure that the log belongs to them."""
-        snapshot = await read_snapshot(self._store, self._keys)
+        while (snapshot := await read_snapshot(self._store, self._keys)).mod_revision == 0:
+            await self._begin(opening)
         projection = snapshot.projection
-        if (await self._log.bounds(self._topic)).end == 0 and projection.position < 0:
-            async with self._log.producer() as producer:
-                await producer.append(self._topic, opening.job_id, encode(opening))
-        await self._check_log(projection)
+        await require_its_log(self._job_log, self._keys, projection)
         self.table = JobTable(log_id=projection.log_id, position=projection.position, entries=snapshot.entries)
         self._projection_revision = snapshot.mod_revision
-        self.projected = projection.position
+        self._stored = self.projected = projection.position
+        self._pending = PendingChanges(self._keys)
         self._requests_from = projection.requests_from
-        if snapshot.mod_revision == 0:  # an empty etcd: what was asked for before it was emptied may have run
-            self._requests_from = (await self._log.bounds(self._topic)).end
         self._read = max(-1, projection.position - REPETITION_WINDOW)
+        self._stale = False
         self.started.set()
+
+    async def _begin(self, opening: JobEvent) -> None:
+        """Make the job table in an etcd that has none; open the log if it is empty."""
+        if (await self._log.bounds(self._topic)).end == 0:
+            async with self._log.producer() as producer:
+                await producer.append(self._topic, opening.job_id, encode(opening))
+        with suppress(AlreadyProjectedError):
+            rebuilt = await rebuild(self._store, self._job_log, self._keys)
+            log.info("made the job table", action="projector.rebuilt", position=rebuilt.position, jobs=rebuilt.jobs)
 
     async def _follow(self) -> None:
         """Read on from where this master is, and project, until something does not answer."""
         try:
-            await self._check_log(Projection(position=self.table.position, log_id=self.table.log_id))
+            here = Projection(position=self.table.position, log_id=self.table.log_id)
+            await require_its_log(self._job_log, self._keys, here)
             async with self._log.reader(self._topic, {0: self._read + 1}) as reader:
                 await self._write_pending()
                 end = (await self._log.bounds(self._topic)).end
@@ -198,32 +212,19 @@ class Projector:
         finally:
             self.caught_up.clear()
 
-    async def _check_log(self, projection: Projection) -> None:
-        """Refuse a log that is not the one etcd was projected from."""
-        bounds = await self._job_log.bounds()
-        if bounds.end <= projection.position:
-            raise LogMismatchError(
-                f"topic {self._topic} ends at offset {bounds.end - 1}, but etcd's {self._keys.projection} is at "
-                f"position {projection.position}: the log is shorter than what was made of it; restore the topic "
-                "from a backup (`dcron log import`), or, if this log is the true one, remove etcd's keys under "
-                f"{self._keys.prefix} and start again"
-            )
-        log_id = await self._job_log.log_id()
-        if projection.log_id and log_id != projection.log_id:
-            raise LogMismatchError(
-                f"topic {self._topic} is log {log_id}, but etcd's {self._keys.projection} is of log "
-                f"{projection.log_id}: check DCRON_KAFKA, DCRON_TOPIC_PREFIX, DCRON_ETCD and DCRON_ETCD_PREFIX"
-            )
-
     async def _step(self, reader: Reader) -> None:
         records = await reader.poll(POLL_S)
-        for record in records:
-            await self._fold(record)
-            self._read = record.offset
+        try:
+            for record in records:
+                await self._fold(record)
+                self._read = record.offset
+        except LogMismatchError:  # what came before it counts
+            await self._write_pending()
+            raise
         if records:
             await self._write_pending()
         else:  # quiet: ask both servers whether they are there, so that a command need not find out
-            await self._store.get(self._keys.projection)
+            self._look_at(await self._store.get(self._keys.projection))
             await self._log.bounds(self._topic)
 
     async def _tell(self) -> None:
@@ -247,7 +248,7 @@ class Projector:
         if not isinstance(outcome, Applied):
             log.info("event without effect", action="projector.no_effect", position=position, outcome=str(outcome))
         kills = any(isinstance(change, KillAsked) for change in changes)
-        lease = await self._store.grant_lease(KILL_LEASE_S) if kills else 0
+        lease = await self._store.grant_lease(KILL_LEASE_S) if kills and position > self._stored else 0
         self.table.absorb(position, event.event_id, changes)
         self._pending.add(position, changes, lease)
         self._handled[position] = Handled(event, outcome)
@@ -255,8 +256,10 @@ class Projector:
             self._handled.popitem(last=False)
 
     async def _write_pending(self) -> None:
+        self._pending.forget_through(self._stored)  # another master was faster
         while self._pending:
             await self._write_batch()
+        self.projected = max(self.projected, min(self._stored, self.table.position))
         await self._tell()
 
     async def _write_batch(self) -> None:
@@ -273,27 +276,27 @@ class Projector:
         self._failpoints.reach("projector.written")
         if result.succeeded:
             self._projection_revision = result.revision
-            self._passed(batch.position)
-            return
-        current = await self._store.get(self._keys.projection)
+            self._stored = batch.position
+        else:
+            self._look_at(await self._store.get(self._keys.projection))
+        self._pending.forget_through(self._stored)
+
+    def _look_at(self, current: KeyValue | None) -> None:
+        """Take in how far another master came. What is to be written next extends that, and nothing before it."""
         if current is None:
             raise ProjectionGoneError(
                 f"etcd's {self._keys.projection} is gone while this master was running; `dcron log rebuild` makes "
                 "etcd's job table again from the log, and so does restarting the master"
             )
-        winner = decode_state(Projection, current.value)
-        if winner.position < self.projected:  # what lies between would be leapt over
+        projection = read_projection(current)
+        if projection.position < self._stored:  # what lies between would be leapt over
             raise LogMismatchError(
-                f"etcd's {self._keys.projection} fell from position {self.projected} to {winner.position}: etcd was "
+                f"etcd's {self._keys.projection} fell from position {self._stored} to {projection.position}: etcd was "
                 "restored from an older snapshot; restart the master, and it folds the log on from there"
             )
         self._projection_revision = current.mod_revision
-        self._requests_from = winner.requests_from
-        self._passed(winner.position)
-
-    def _passed(self, position: int) -> None:
-        self._pending.forget_through(position)
-        self.projected = max(self.projected, min(position, self.table.position))
+        self._requests_from = projection.requests_from
+        self._stored = projection.position
 
 
 def _event_id(record: Record) -> str | None:

@@ -1,18 +1,21 @@
 """The projector over memory ports: G2 (etcd equals the fold), G3 (the position never falls), and refusals."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dcron_core.adapters.memory import MemoryLog, MemoryStore
+from dcron_core.adapters.memory.log import MemoryReader
 from dcron_core.clock import SystemClock
 from dcron_core.jobs.fold import Applied, fold
 from dcron_core.jobs.table import JobTable
-from dcron_core.ports.log import Topic
-from dcron_core.ports.store import Delete, Put, Transaction
+from dcron_core.ports.log import Record, Topic
+from dcron_core.ports.store import Delete, KeyValue, Put, Transaction
 from dcron_master.projector import Projector, read_snapshot
-from dcron_schemas.codec import decode_event, encode
+from dcron_schemas.codec import decode_event, decode_state, encode
 from dcron_schemas.events import (
     EventData,
     JobCreated,
@@ -24,6 +27,7 @@ from dcron_schemas.events import (
     RunRequested,
 )
 from dcron_schemas.job import JobSpec, Run
+from dcron_schemas.state import Projection
 from tests.services import JOB_EVENTS, KEYS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,8 +118,9 @@ def folded(events: list[JobEvent]) -> JobTable:
 async def assert_projected(world: World) -> int:
     """G2: etcd's job table equals the fold of the log up to its position; return that."""
     snapshot = await read_snapshot(world.store, KEYS)
-    events = [decode_event(record.value) for record in world.log.partitions(JOB_EVENTS)[0].read(0, 1000)]
-    expected = folded([event for event in events[: snapshot.projection.position + 1] if isinstance(event, JobEvent)])
+    records = world.log.partitions(JOB_EVENTS)[0].read(0, snapshot.projection.position + 1)
+    events = [decode_event(record.value) for record in records]
+    expected = folded([event for event in events if isinstance(event, JobEvent)])
     assert {entry.job_id: entry for entry in snapshot.entries} == {e.job_id: e for e in expected.entries()}
     assert snapshot.projection.log_id == "log-1"
     return snapshot.projection.position
@@ -160,6 +165,47 @@ async def test_three_projectors_at_once_write_each_position_once(world: World) -
     runs = (await world.store.read_prefix(KEYS.runs)).items
     assert len(runs) == 1
     assert runs[0].create_revision == runs[0].mod_revision
+
+
+class SlowLog(MemoryLog):
+    """Gives its readers one record at a time."""
+
+    @asynccontextmanager
+    async def reader(self, topic: str, offsets: Mapping[int, int] | None = None) -> AsyncIterator[MemoryReader]:
+        async with super().reader(topic, offsets) as reader:
+            yield SlowReader(reader)
+
+
+class SlowReader(MemoryReader):
+    def __init__(self, inner: MemoryReader) -> None:
+        self._inner = inner
+
+    async def poll(self, timeout_s: float, limit: int = 1000) -> list[Record]:
+        return await self._inner.poll(timeout_s, min(limit, 1))
+
+    async def seek(self, partition: int, offset: int) -> None:
+        await self._inner.seek(partition, offset)
+
+
+async def test_a_master_that_reads_slowly_does_not_set_back_what_a_faster_one_wrote(world: World) -> None:
+    """G2, G3: it has seen how far the other one came, and writes nothing until it is past that itself."""
+    slow = SlowLog(SystemClock())
+    await slow.ensure_topics([Topic(JOB_EVENTS, partitions=1)])
+    world.log = slow
+    slow_one = await world.ready_projector()
+    world.log = MemoryLog(SystemClock())
+    world.log._topics = slow._topics
+    world.log.appended = slow.appended
+    fast_one = await world.ready_projector()
+    positions: list[int] = []
+    last = await world.append(*STORY)
+    await asyncio.gather(slow_one.passed(last), fast_one.passed(last))
+    async for changes in world.store.watch(KEYS.projection, 1):
+        positions += [decode_state(Projection, e.value).position for e in changes.events if isinstance(e, KeyValue)]
+        if last in positions:
+            break
+    assert positions == sorted(set(positions)), "the position fell, or was written twice"
+    await assert_projected(world)
 
 
 async def test_a_store_that_does_not_answer_is_waited_for(world: World) -> None:
@@ -268,3 +314,20 @@ async def test_an_event_that_cannot_be_applied_stops_the_projection_there(
     assert "offset 2" in str(projector.stopped)
     assert says in str(projector.stopped)
     assert (await read_snapshot(world.store, KEYS)).projection.position == 1
+
+
+async def test_what_comes_before_an_unreadable_record_is_projected(world: World) -> None:
+    """Also when both were read at once."""
+    await world.append(OPENING)
+    projector = await world.ready_projector()
+    world.store.down = True  # so that all that follows is read in one go
+    while projector.caught_up.is_set():
+        await asyncio.sleep(0)
+    await world.append(*STORY)
+    async with world.log.producer() as producer:
+        await producer.append(JOB_EVENTS, "x", b"junk")
+    world.store.down = False
+    async with asyncio.timeout(5):
+        while projector.stopped is None:
+            await asyncio.sleep(0)
+    assert await assert_projected(world) == len(STORY)

@@ -1,0 +1,56 @@
+"""What makes etcd's job keys equal to a fold again, cut into transactions. Pure.
+
+Each transaction compares that every key it writes still is as it was read, and the `fence` besides: whoever else
+writes the table at the same time makes it fail, and is never overwritten.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from dcron_core.jobs.table import JobTable
+from dcron_core.keys import Keys
+from dcron_core.ports.store import Comparison, Delete, ModRevisionIs, Operation, Put, Transaction
+from dcron_master.drift import Drift
+from dcron_master.pending import MOST_BYTES, MOST_OPERATIONS
+from dcron_schemas.codec import encode
+
+
+class Correction(Struct, frozen=True):
+    """A transaction, and the drift that it mends."""
+
+    drifts: tuple[Drift, ...]
+    transaction: Transaction
+
+
+def corrections(
+    drifts: Sequence[Drift], table: JobTable, keys: Keys, fence: tuple[Comparison, ...]
+) -> Iterator[Correction]:
+    """Yield transactions that make the job keys `table`'s, given how they differ from it."""
+    part: list[Drift] = []
+    operations: list[Operation] = []
+    size = 0
+    for drift in drifts:
+        more = _operations(drift, table, keys)
+        more_size = sum(len(each.value) for each in more if isinstance(each, Put))
+        if part and (len(operations) + len(more) > MOST_OPERATIONS or size + more_size > MOST_BYTES):
+            yield _correction(part, operations, fence)
+            part, operations, size = [], [], 0
+        part.append(drift)
+        operations += more
+        size += more_size
+    if part:
+        yield _correction(part, operations, fence)
+
+
+def _correction(drifts: list[Drift], operations: list[Operation], fence: tuple[Comparison, ...]) -> Correction:
+    as_read = (ModRevisionIs(drift.key, drift.mod_revision) for drift in drifts)
+    return Correction(tuple(drifts), Transaction((*fence, *as_read), tuple(operations)))
+
+
+def _operations(drift: Drift, table: JobTable, keys: Keys) -> tuple[Operation, ...]:
+    if drift.kind == "extra":  # as when a job is deleted, its cursor goes too
+        return Delete(drift.key), Delete(keys.tick(drift.job_id))
+    entry = table.get(drift.job_id)
+    assert entry is not None, "only an extra key is of no job"
+    return (Put(drift.key, encode(entry)),)
