@@ -47,6 +47,16 @@ class Ports:
             yield master, client
 
     @asynccontextmanager
+    async def any_master(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Run a master, whether it gets ready or not."""
+        settings = msgspec.convert({"token": TOKEN, "master_port": 0}, MasterSettings)
+        async with (
+            open_master(settings, self.store, self.log, self.clock, self.ids) as master,
+            self.client(master.port) as client,
+        ):
+            yield client
+
+    @asynccontextmanager
     async def worker(self, data: Path, **settings: str) -> AsyncIterator[Worker]:
         """Run a worker."""
         values = {"token": TOKEN, "worker_port": 0, "worker_data": str(data), "shutdown_timeout": "5s", **settings}

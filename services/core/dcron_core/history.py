@@ -204,6 +204,8 @@ class History:
                 if sink is not None:
                     await sink(records[: len(steps)], steps)
                 await self._tell()
+                if len(steps) < len(records):
+                    return  # the next one cannot be read: it is the first one when this is called again
             if self.position >= end - 1:
                 self.caught_up.set()
                 await self._rest()
@@ -221,7 +223,7 @@ class History:
             try:
                 event = await self._log.event_of(record)
             except LogMismatchError:
-                if steps:  # it comes again, as the first one
+                if steps:
                     break
                 raise
             step = self._replay.step(record.offset, event)

@@ -99,10 +99,15 @@ class JobLog:
 
     async def steps_over(self, record: Record) -> bool:
         """Tell whether a later event says that `record`, which cannot be read, is to be stepped over."""
+        return await self.skip_of(record) is not None
+
+    async def skip_of(self, record: Record) -> int | None:
+        """Return the position of the first event that says to step over `record`; None if there is none."""
         async for records in self.read(record.offset + 1, (await self.bounds()).end):
-            if any(_steps_over(later, record) for later in records):
-                return True
-        return False
+            for later in records:
+                if _steps_over(later, record):
+                    return later.offset
+        return None
 
     async def stepped_over(self, offset: int) -> None:
         """Wait until an event says that the record at `offset` is to be stepped over."""

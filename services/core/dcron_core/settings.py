@@ -65,6 +65,12 @@ class EtcdSettings(KafkaSettings, frozen=True, kw_only=True):
     etcd_prefix: Annotated[str, Meta(pattern=r"^/.*/$|^/$")] = "/cron/"  # begins and ends with a slash
 
 
+class ToolSettings(EtcdSettings, frozen=True, kw_only=True):
+    """What `dcron log` reads: where the servers are. It speaks to them itself and needs no token."""
+
+    token: str = ""
+
+
 class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     """The master's."""
 

@@ -35,9 +35,11 @@ from dcron_core.topics import topics
 from dcron_core.version import VERSION
 from dcron_master.api import JobController, asking, command_outcome, info
 from dcron_master.commands import Commands
+from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.page import login, page, security_headers
 from dcron_master.projector import Projector
+from dcron_master.skips import RecordSkips
 from dcron_master.sweeper import Sweeper
 from dcron_schemas.api import Info
 from dcron_schemas.events import JobEvent, LogOpened
@@ -75,12 +77,13 @@ async def open_master(
         commands = Commands(
             projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
         )
+        skips = RecordSkips(JobLog(log_, settings.job_events_topic), producer, clock, ids)
         sweeper = Sweeper(store, producer, keys, settings, clock, metrics)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
-        app = _application(settings, projector, history, commands, readiness, metrics, clock, ids)
+        app = _application(settings, projector, history, commands, skips, readiness, metrics, clock, ids)
         port = await stack.enter_async_context(serving(app, bound))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
@@ -138,6 +141,7 @@ def _application(
     projector: Projector,
     history: History,
     commands: Commands,
+    skips: RecordSkips,
     readiness: Readiness,
     metrics: MasterMetrics,
     clock: Clock,
@@ -147,13 +151,22 @@ def _application(
         "projector": projector,
         "history": history,
         "commands": commands,
+        "record_skips": skips,
         "clock": clock,
         "ids": ids,
         "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
     app = Litestar(
-        route_handlers=[JobController, command_outcome, info, login, page, probes(readiness, metrics.registry)],
+        route_handlers=[
+            JobController,
+            command_outcome,
+            skip_record,
+            info,
+            login,
+            page,
+            probes(readiness, metrics.registry),
+        ],
         dependencies={name: _provide(value) for name, value in given.items()} | {"asking": Provide(asking)},
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(title="dcron master", version=VERSION, path="/api", render_plugins=()),

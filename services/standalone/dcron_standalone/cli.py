@@ -39,6 +39,9 @@ app.command(
 app.command(
     "dcron_standalone.audit_commands:app", name="audit", help="What the crontab was, who changed it, and the proof."
 )
+app.command(
+    "dcron_standalone.log_tools:app", name="log", help="The log of job events: verify, repair, rebuild, back up, mend."
+)
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 

@@ -24,6 +24,7 @@ from dcron_schemas.api import (
     Problem,
     RunAccepted,
 )
+from dcron_schemas.audit import RecordSkip, RecordSkipped
 from dcron_schemas.job import JobSpec
 from dcron_standalone.data_directory import Access, DataDirectory
 
@@ -125,6 +126,11 @@ class Client:
 
     def resume(self, job: Job) -> Job:
         return decoded(self.command("POST", self.jobs_url(job.job_id, "resume")), Job)
+
+    def skip_record(self, offset: int, reason: str) -> RecordSkipped:
+        """Have everybody step over a record of the log that cannot be read."""
+        url = f"{self.access.url}/api/v1/log/skips"
+        return decoded(self.command("POST", url, body=RecordSkip(offset=offset, reason=reason)), RecordSkipped)
 
     def executions(self, job_id: str, limit: int = 20) -> tuple[ExecutionView, ...]:
         """Return the job's last runs, newest due first."""

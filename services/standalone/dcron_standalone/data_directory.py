@@ -2,15 +2,18 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from dcron_core.errors import DcronError
 from dcron_core.ids import IdSource
+
+T = TypeVar("T")
 
 PRIVATE_FILE, PRIVATE_DIRECTORY = 0o600, 0o700
 
@@ -31,6 +34,19 @@ class Access(Struct, frozen=True):
         return f"{self.url}/login?token={self.token}"
 
 
+class ServerAddresses(Struct, frozen=True):
+    """Where a local stack keeps its log and its job table; what `servers.json` holds, as the variables are named."""
+
+    etcd: str
+    kafka: str
+    etcd_prefix: str
+    topic_prefix: str
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that lead there."""
+        return {f"DCRON_{name.upper()}": getattr(self, name) for name in self.__struct_fields__}
+
+
 class DataDirectory:
     """A local stack's directory. Everything secret in it is readable by its owner only."""
 
@@ -44,6 +60,10 @@ class DataDirectory:
     @property
     def client_file(self) -> Path:
         return self.path / "client.json"
+
+    @property
+    def servers_file(self) -> Path:
+        return self.path / "servers.json"
 
     @property
     def logs(self) -> Path:
@@ -79,22 +99,41 @@ class DataDirectory:
 
     def read_access(self) -> Access | None:
         """Return how to reach the stack; None if there never was one here."""
-        try:
-            return msgspec.json.decode(self.client_file.read_bytes(), type=Access)
-        except FileNotFoundError:
-            return None
-        except msgspec.DecodeError as error:
-            raise DcronError(
-                f"{self.client_file} is damaged ({error}); remove it, and start `dcron up` again"
-            ) from error
+        return _read(self.client_file, Access)
+
+    def write_servers(self, servers: ServerAddresses) -> None:
+        """Let the tools that speak to etcd and Kafka themselves find those of the stack."""
+        _write_private(self.servers_file, msgspec.json.encode(servers))
+
+    def read_servers(self) -> ServerAddresses | None:
+        """Return where the stack's servers are, or were last; None if there never was one here."""
+        return _read(self.servers_file, ServerAddresses)
+
+
+def _read(file: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise DcronError(f"{file} is damaged ({error}); remove it, and start `dcron up` again") from error
 
 
 def _write_private(file: Path, content: bytes) -> None:
-    """Write so that the file is private from its first byte on, and whole or not there."""
-    new = file.with_suffix(".new")
+    with private_file(file) as write:
+        write(content)
+
+
+@contextmanager
+def private_file(file: Path) -> Iterator[Callable[[bytes], object]]:
+    """Give what writes to `file`, so that it is private from its first byte on, and whole or not there."""
+    new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as output:
-        output.write(content)
-        output.flush()
-        os.fsync(output.fileno())
-    new.replace(file)
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as output:
+            yield output.write
+            output.flush()
+            os.fsync(output.fileno())
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)

@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.errors import DcronError
-from dcron_core.settings import CLIENT_VARIABLES, load
+from dcron_core.settings import CLIENT_VARIABLES, MasterSettings, load
 from dcron_standalone.children import Child, Starter
 from dcron_standalone.client import Client
 from dcron_standalone.components import COMPONENTS
-from dcron_standalone.data_directory import Access, DataDirectory
+from dcron_standalone.data_directory import Access, DataDirectory, ServerAddresses
 from dcron_standalone.demo import apply_demo
 from dcron_standalone.ports import LOOPBACK, is_free
 from dcron_standalone.server import Server
@@ -104,6 +104,7 @@ class Stack:
         say(f"dcron: data in {self._directory.path}")
         self._while_not_stopped(lambda: self._servers.start(self._server_ready))
         self._addresses |= {server.name: server.address for server in self._servers.wanted}
+        self._directory.write_servers(self._server_addresses())
         self._start_services()
         self._directory.write_access(self._access)
         if self._options.demo:
@@ -153,6 +154,10 @@ class Stack:
             raise DcronError("; ".join(taken))
         for component, index in self._wanted_services():
             load(COMPONENTS[component].settings, self._environment(component, index))
+
+    def _server_addresses(self) -> ServerAddresses:
+        settings = load(MasterSettings, self._environment("master", 0))
+        return ServerAddresses(settings.etcd, settings.kafka, settings.etcd_prefix, settings.topic_prefix)
 
     def _server_ready(self, server: Server, seconds: float) -> None:
         say(f"  {server.name:<14} answers after {seconds:4.1f} s  {server.address}")

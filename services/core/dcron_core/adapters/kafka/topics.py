@@ -33,7 +33,9 @@ async def partitions(connection: Connection, topic: str) -> list[int]:
     async with connection.answering(f"look up the topic {topic}"), _admin(connection) as admin:
         found = await _partitions(admin, topic)
     if not found:
-        raise LogUnavailableError(f"there is no topic {topic!r} in Kafka; create it with ensure_topics")
+        raise LogUnavailableError(
+            f"there is no topic {topic!r} in Kafka; the masters create it: check DCRON_KAFKA and DCRON_TOPIC_PREFIX"
+        )
     return found
 
 
