@@ -25,7 +25,7 @@ from dcron_core.jobs.table import JobTable
 from dcron_core.keys import Keys
 from dcron_core.ports.log import Topic
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
-from dcron_master.projector import Projector
+from dcron_master.rebuild import rebuild
 from dcron_schemas.codec import decode_event, encode
 from dcron_schemas.events import (
     EventData,
@@ -157,13 +157,9 @@ def _check(table: JobTable) -> None:
 async def _rebuilt(log: KafkaLog, store: KeyValueStore) -> Result:
     bare_s = await _written_bare(store)
     keys = Keys("/rebuilt/")
-    projector = Projector(store, log, keys, TOPIC)
     began_s = time.perf_counter()
-    task = asyncio.create_task(projector.run(_event(0, "", LogOpened(""))))
-    await projector.caught_up.wait()
+    await rebuild(store, JobLog(log, TOPIC), keys)
     took_s = time.perf_counter() - began_s
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
     found = len((await store.read_prefix(keys.jobs)).items)
     if found != JOBS:
         raise BenchmarkError(f"etcd holds {found} jobs in place of {JOBS}")

@@ -148,6 +148,7 @@ def test_up_serves_stops_without_a_trace_and_starts_again_with_nothing_lost(
     assert login.status_code == 303
     assert "dcron_session=" in login.headers["set-cookie"]
     assert "hello created" in dcron(data, "job", "apply", "-f", str(HELLO))
+    assert "is the fold of the log" in dcron(data, "log", "verify"), "it finds the servers of the stack by itself"
     before = ups[0].descendants()
     assert len(before) >= 6, "three servers and three services"
     assert ups[0].end(signal.SIGTERM) == 0

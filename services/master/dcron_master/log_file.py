@@ -162,14 +162,16 @@ def _checked(file: BinaryIO, path: Path) -> Iterator[Header | Line | Footer]:
 
 
 def _decoded(content: bytes, number: int, path: Path) -> Header | Line | Footer:
+    whole = content.endswith(b"\n")
     try:
         line = _decoder.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if number == 1:
             raise DamagedFileError(f"{path} is not an export of a log: {error}") from error
-        raise _damaged(path, number, str(error)) from error
-    if not content.endswith(b"\n"):
-        raise DamagedFileError(f"{path} was cut off at the end of line {number}; take a whole copy of it")
+        if whole:
+            raise _damaged(path, number, str(error)) from error
+    if not whole:
+        raise DamagedFileError(f"{path} was cut off in line {number}; take a whole copy of it, or another backup")
     return line
 
 

@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -39,7 +40,6 @@ from dcron_standalone.terminal import note, say
 
 DRIFTED = 1  # exit code
 MOST_SHOWN = 100  # keys; --json has them all
-STDOUT = Path("-")
 
 T = TypeVar("T")
 Offset = Annotated[int, Parameter(validator=Number(gte=0))]
@@ -110,32 +110,34 @@ def rebuild_table() -> None:
 
 
 @app.command(name="export")
-def export_log(file: Path, /) -> None:
+def export_log(file: Path | None = None, /) -> None:
     """Write the whole log to a file, for a backup.
 
     Parameters
     ----------
     file
-        Where to; it must not exist. `-`: to stdout.
+        Where to; it must not exist. None: to stdout.
     """
-
-    async def to_stdout(servers: Servers) -> None:
-        await export(servers.job_log, sys.stdout.buffer.write)
-        sys.stdout.buffer.flush()
-
-    async def to_file(servers: Servers) -> None:
-        with private_file(file) as write:
-            exported = await export(servers.job_log, write)
-        note(f"{file}: log {exported.log_id}, {exported.records} records")
-
-    if file != STDOUT and file.exists():
+    if file is None:
+        _with_log(_export_to_stdout)
+        return
+    if file.exists():
         raise DcronError(f"{file} exists; choose another name, or remove it")
     try:
-        _with_log(to_stdout if file == STDOUT else to_file)
-    except BrokenPipeError:
-        raise
+        _with_log(partial(_export_to_file, file))
     except OSError as error:
         raise DcronError(f"{file} cannot be written: {error}") from error
+
+
+async def _export_to_stdout(servers: Servers) -> None:
+    await export(servers.job_log, sys.stdout.buffer.write)
+    sys.stdout.buffer.flush()
+
+
+async def _export_to_file(file: Path, servers: Servers) -> None:
+    with private_file(file) as write:
+        exported = await export(servers.job_log, write)
+    note(f"{file}: log {exported.log_id}, {exported.records} records")
 
 
 @app.command(name="import")

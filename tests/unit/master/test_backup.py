@@ -80,7 +80,7 @@ async def test_a_file_cut_off_anywhere_is_refused(backup: Path) -> None:
     cuts = [sum(map(len, lines[:n])) for n in range(len(lines))] + list(range(footer_from, len(whole)))
     for cut in cuts:
         backup.write_bytes(whole[:cut])
-        with pytest.raises(DamagedFileError, match=r"take a(nother| whole) copy"):
+        with pytest.raises(DamagedFileError, match=r"was cut off"):
             check_file(backup)
     backup.write_bytes(whole)
     assert check_file(backup).count == len(CONTENT)
