@@ -207,6 +207,18 @@ async def test_another_writer_during_the_import_is_noticed(backup: Path) -> None
         await brought_back(backup, await log_of([], RivalLog))
 
 
+class LossyLog(MemoryLog):
+    """Takes the last record in as another one."""
+
+    def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]]) -> int:
+        return super().append(topic, key, value.replace(b"junk", b"jink"), headers)
+
+
+async def test_what_was_brought_back_is_read_again_and_compared(backup: Path) -> None:
+    with pytest.raises(ImportRefusedError, match=f"did not take the file in as it is: at offset {len(CONTENT) - 1}"):
+        await brought_back(backup, await log_of([], LossyLog))
+
+
 @pytest.mark.parametrize(
     ("content", "says"), [([], "is empty"), ([("", b"junk")], "is not an event"), (CONTENT[1:], "not LogOpened")]
 )

@@ -102,6 +102,23 @@ async def test_two_at_once_make_one_table(world: World) -> None:
     await assert_projected(world)
 
 
+async def test_whoever_finds_the_claim_taken_waits_for_its_end(world: World) -> None:
+    """A master that starts meanwhile tries again; a holder that died leaves the claim for its lease's time only."""
+    job_log = await filled(world)
+    lease = await world.store.grant_lease(30)
+    await world.store.transact(Transaction((), (Put(KEYS.rebuild, b"{}", lease),)))
+    with pytest.raises(RebuildUnderWayError, match="their claim ends within 30 s"):
+        await rebuild(world.store, job_log, KEYS)
+    projector = await world.projector()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not projector.started.is_set()
+    await world.store.revoke_lease(lease)
+    async with asyncio.timeout(10):
+        await projector.caught_up.wait()
+    await assert_projected(world)
+
+
 class StoreThatLosesTheClaim(MemoryStore):
     """Somebody else's claim stands in place of ours before the first job is written."""
 
