@@ -42,9 +42,14 @@ def test_a_damaged_file_and_a_wrong_variable_are_named(tmp_path: Path) -> None:
 
 def test_a_file_whose_writing_failed_is_not_there(tmp_path: Path) -> None:
     """A backup that broke off does not look like one."""
-    with pytest.raises(RuntimeError), private_file(tmp_path / "log.jsonl") as write:
-        write(b"half")
-        raise RuntimeError("Kafka is gone")
+
+    def broken_off() -> None:
+        with private_file(tmp_path / "log.jsonl") as write:
+            write(b"half")
+            raise RuntimeError("Kafka is gone")
+
+    with pytest.raises(RuntimeError):
+        broken_off()
     assert list(tmp_path.iterdir()) == []
 
 
