@@ -168,6 +168,23 @@ async def test_a_running_master_stops_when_etcd_is_emptied_and_goes_on_when_it_w
     assert not (await world.store.read_prefix(KEYS.runs)).items
 
 
+async def test_a_command_caught_by_the_loss_of_etcd_is_unknown_and_takes_effect_once() -> None:
+    """G1: it is in the log; repeated with its key after the rebuild, it has the answer that it was going to have."""
+    ports = Ports()
+    body = {"name": "one", "run": {"argv": ["/bin/true"]}}
+    async with ports.master() as (master, client), asyncio.timeout(20):
+        await emptied(ports.store)
+        answer = await client.post("/api/v1/jobs", json=body, headers={"Idempotency-Key": "k"})
+        assert answer.status_code == 503
+        assert "/api/v1/commands/" in answer.json()["detail"]
+        assert "dcron log rebuild" in answer.json()["detail"]
+        await rebuild(ports.store, JobLog(ports.log, JOB_EVENTS), KEYS)
+        await master.projector.caught_up.wait()
+        again = await client.post("/api/v1/jobs", json=body, headers={"Idempotency-Key": "k"})
+        assert again.status_code == 201, again.text
+        assert set(await ports.job_table()) == {again.json()["job_id"]}
+
+
 async def test_job_keys_without_a_position_do_not_mislead_a_master(world: World) -> None:
     """G2: it makes the table from the log instead of folding onto them."""
     projector = await world.ready_projector()

@@ -244,3 +244,15 @@ async def test_a_log_that_cannot_be_read_is_named(world: World) -> None:
     seen = await verified(world)
     assert "dcron log skip --offset 1" in seen.problem
     assert not seen.clean
+
+
+async def test_a_master_that_starts_on_a_job_that_cannot_be_read_says_what_mends_it(world: World) -> None:
+    await projected(world)
+    await damaged(world)
+    projector = await world.projector()
+    async with asyncio.timeout(5):
+        while projector.stopped is None:
+            await asyncio.sleep(0)
+    assert "dcron log repair" in str(projector.stopped)
+    await repaired(world)
+    await (await world.projector()).caught_up.wait()

@@ -48,7 +48,7 @@ def test_a_file_whose_writing_failed_is_not_there(tmp_path: Path) -> None:
             write(b"half")
             raise RuntimeError("Kafka is gone")
 
-    with pytest.raises(RuntimeError, match="Kafka is gone"):
+    with pytest.raises(RuntimeError):
         broken_off()
     assert list(tmp_path.iterdir()) == []
 
