@@ -185,7 +185,7 @@ class EventView(Struct, frozen=True, kw_only=True):
     request_id: str
     at: datetime
     outcome: Literal["applied", "rejected", "repeated", "stepped over"]
-    detail: str  # why it was refused, or what it repeats
+    detail: str  # why it was refused, what it repeats, which run it is about, or the reason that was given
     version_before: int | None
     version_after: int | None
     changes: tuple[FieldChange, ...]

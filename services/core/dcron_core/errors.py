@@ -10,6 +10,7 @@
     │   ├── NameTakenError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
+    ├── HeadError                a head of the chain that cannot be trusted
     ├── WrongInstantError        an instant that the log cannot be asked about
     ├── OutcomeUnknownError      a command is in doubt; says where to ask
     ├── UnavailableError         a server does not answer
@@ -81,6 +82,10 @@ class VersionConflictError(CommandRejectedError):
 
 class NotPossibleError(CommandRejectedError):
     """The job's state does not allow the command."""
+
+
+class HeadError(DcronError):
+    """A head of the chain is not signed, or not as it was when it was signed."""
 
 
 class WrongInstantError(DcronError):

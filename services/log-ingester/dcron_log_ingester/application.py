@@ -7,7 +7,6 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from dcron_core.clock import Clock
-from dcron_core.history import History
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -15,6 +14,7 @@ from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.ids import IdSource
 from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.api import refused_parameters, routes
+from dcron_log_ingester.audit_api import Audit, audit_routes
 from dcron_log_ingester.cors import CorsMiddleware
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.metrics import Metrics
@@ -26,7 +26,7 @@ def application(
     settings: LogIngesterSettings,
     store: Store,
     hub: Hub,
-    history: History,  # noqa: ARG001  for the routes of the audit
+    audit: Audit,
     clock: Clock,
     ids: IdSource,
     readiness: Readiness,
@@ -36,6 +36,7 @@ def application(
     app = Litestar(
         route_handlers=[
             *routes(store),
+            *audit_routes(audit),
             live_route(hub, store, clock, metrics),
             probes(readiness, metrics.registry),
         ],

@@ -27,3 +27,11 @@ class Metrics:
         self.gaps = Counter(
             "dcron_ingester_view_gaps", "Live views closed because not all could be sent.", registry=self.registry
         )
+        self.archived = Counter(
+            "dcron_ingester_archived_events", "Job events put into the archive.", registry=self.registry
+        )
+        self.archive_stopped = Gauge(
+            "dcron_ingester_archive_stopped",
+            "1 if archiving stopped because log and archive do not agree.",
+            registry=self.registry,
+        )

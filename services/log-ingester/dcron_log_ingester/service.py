@@ -22,6 +22,8 @@ from dcron_core.ports.log import Log
 from dcron_core.settings import LogIngesterSettings
 from dcron_core.topics import topics
 from dcron_log_ingester.application import application
+from dcron_log_ingester.archive import Archive
+from dcron_log_ingester.audit_api import Audit
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_log_ingester.ingest import KAFKA, MONGODB, Ingest, IngestPlan
 from dcron_log_ingester.metrics import Metrics
@@ -50,12 +52,14 @@ async def open_log_ingester(
         stack.push_async_callback(service.stop)
         ingest = Ingest(plan_of(settings), log, store, clock, readiness, metrics)
         service.start("ingest", ingest.run())
-        history = History(JobLog(log, settings.job_events_topic))
-        service.start("history", _remember(history, log, settings))
+        job_log = JobLog(log, settings.job_events_topic)
+        history, archive = History(job_log), Archive(store.events, metrics)
+        service.start("history", _remember(history, archive, job_log, log, settings))
         service.start("hub", hub.run(log, settings.executions_topic, readiness))
         bound = listen(settings.host, settings.log_ingester_port, "DCRON_LOG_INGESTER_PORT")
         stack.callback(bound.close)
-        app = application(settings, store, hub, history, clock, ids, readiness, metrics)
+        audit = Audit(job_log, history, archive, store.events, settings.audit_key)
+        app = application(settings, store, hub, audit, clock, ids, readiness, metrics)
         service.port = await stack.enter_async_context(serving(app, bound))
         yield service
 
@@ -66,10 +70,13 @@ async def run(settings: LogIngesterSettings) -> None:
         await run_until_signalled(open_log_ingester(settings, SystemClock(), IdSource(), log))
 
 
-async def _remember(history: History, log: Log, settings: LogIngesterSettings) -> None:
-    """Read the log of job events from zero, once it is there."""
+async def _remember(
+    history: History, archive: Archive, job_log: JobLog, log: Log, settings: LogIngesterSettings
+) -> None:
+    """Read the log of job events from zero, once it is there, and archive it."""
     await retrying(lambda: log.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
-    await history.run()
+    await archive.begin(job_log)
+    await history.run(archive.take)
 
 
 def plan_of(settings: LogIngesterSettings) -> IngestPlan:

@@ -4,7 +4,14 @@ import msgspec
 
 from dcron_log_ingester.batches import Document, stored_instant
 from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick
+from dcron_schemas.audit import EventView
 from dcron_schemas.records import OutputChunk
+
+
+def event_view(document: Document) -> EventView:
+    """Return the event of the log that `document` describes."""
+    changes = msgspec.json.decode(document["changes"])
+    return msgspec.convert({**document, "position": document["_id"], "changes": changes}, EventView)
 
 
 def execution_view(document: Document) -> ExecutionView:

@@ -3,3 +3,16 @@
 from cyclopts import App
 
 app = App(name="audit", help="What the crontab was, who changed it, and the proof.")
+app.command(
+    "dcron_standalone.archive_commands:list_events", name="events", help="Search the events of the log, newest first."
+)
+app.command(
+    "dcron_standalone.archive_commands:verify_archive",
+    name="verify",
+    help="Prove that nobody changed the past; name the first event that differs.",
+)
+app.command(
+    "dcron_standalone.archive_commands:write_head",
+    name="head",
+    help="Print, or write out, the chain's value now: keep it elsewhere, and verify against it later.",
+)

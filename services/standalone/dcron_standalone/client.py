@@ -163,9 +163,11 @@ class Client:
         """Return the address of the jobs, or of something below them."""
         return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
 
-    def get(self, url: str, kind: type[T], parameters: dict[str, Any] | None = None) -> T:
+    def get(
+        self, url: str, kind: type[T], parameters: dict[str, Any] | None = None, *, timeout: httpx.Timeout = TIMEOUT
+    ) -> T:
         """Return what `url` answers with."""
-        return decoded(self._request("GET", url, params=parameters), kind)
+        return decoded(self._request("GET", url, params=parameters, timeout=timeout), kind)
 
     def command(
         self, method: str, url: str, *, body: msgspec.Struct | None = None, version: int | None = None

@@ -1,4 +1,4 @@
-"""The directory of a local stack: who uses it, its token, and how the command line finds the stack."""
+"""The directory of a local stack: who uses it, its secrets, and how the command line finds the stack."""
 
 import fcntl
 import os
@@ -58,6 +58,10 @@ class DataDirectory:
         return self.path / "token"
 
     @property
+    def audit_key_file(self) -> Path:
+        return self.path / "audit-key"
+
+    @property
     def client_file(self) -> Path:
         return self.path / "client.json"
 
@@ -89,9 +93,11 @@ class DataDirectory:
 
     def token(self, ids: IdSource) -> str:
         """Return the stack's token, made when first asked for."""
-        if not self.token_file.exists():
-            _write_private(self.token_file, ids.token().encode())
-        return self.token_file.read_text().strip()
+        return _secret(self.token_file, ids)
+
+    def audit_key(self, ids: IdSource) -> str:
+        """Return the private key that signs heads of the log's chain, made when first asked for."""
+        return _secret(self.audit_key_file, ids)
 
     def write_access(self, access: Access) -> None:
         """Let the command line find the stack."""
@@ -117,6 +123,13 @@ def _read(file: Path, kind: type[T]) -> T | None:
         return None
     except msgspec.DecodeError as error:
         raise DcronError(f"{file} is damaged ({error}); remove it, and start `dcron up` again") from error
+
+
+def _secret(file: Path, ids: IdSource) -> str:
+    """Return the 256 bits that the file holds as hexadecimal digits, made when first asked for."""
+    if not file.exists():
+        _write_private(file, ids.token().encode())
+    return file.read_text().strip()
 
 
 def _write_private(file: Path, content: bytes) -> None:

@@ -233,6 +233,8 @@ class Stack:
             "DCRON_ALLOWED_ORIGINS": f"{self._options.master_url},http://localhost:{self._options.master_port}",
         }
         ours |= {f"DCRON_{name.upper()}": address for name, address in self._addresses.items()}
+        if component == "log-ingester":
+            ours["DCRON_AUDIT_KEY_FILE"] = str(self._directory.audit_key_file)
         if component == "worker":
             ours["DCRON_WORKER_PORT"] = str(self._options.worker_port + index)
             ours["DCRON_WORKER_DATA"] = str(self._directory.path / f"worker-{index + 1}")

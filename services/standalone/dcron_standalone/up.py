@@ -19,7 +19,9 @@ def up(options: UpOptions, clock: Clock | None = None, ids: IdSource | None = No
     directory = DataDirectory(options.data)
     interruption = Interruption(threading.Event(), threading.Event())
     with directory.locked(), _on_signals(interruption):
-        access = Access(options.master_url, directory.token(ids or IdSource()))
+        ids = ids or IdSource()
+        access = Access(options.master_url, directory.token(ids))
+        directory.audit_key(ids)
         stack = Stack(options, directory, access, interruption, clock or SystemClock())
         stack.check()
         try:

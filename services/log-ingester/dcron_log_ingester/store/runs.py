@@ -19,6 +19,7 @@ from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMon
 from dcron_core.errors import SettingsError
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
+from dcron_log_ingester.store.archive import EventArchive
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translation
 from dcron_log_ingester.views import execution_view, skipped_tick, stored_piece
 from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick, Status
@@ -61,6 +62,7 @@ class Store:
             codec_options=CodecOptions(tz_aware=True),
             write_concern=WriteConcern(w="majority", j=True),
         )
+        self.events = EventArchive(self._db)
 
     async def prepare(self) -> None:
         """Create the indexes that are not there."""
