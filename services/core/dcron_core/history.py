@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from dcron_core.errors import (
     LogMismatchError,
+    OffsetOutOfRangeError,
     UnavailableError,
     UnknownJobError,
     UnreadableRecordError,
@@ -94,6 +95,8 @@ class History:
                 wait = partial(self._log.stepped_over, error.offset)
                 await retrying(wait, on=UnavailableError, what="history")
                 self.stopped = None
+            except OffsetOutOfRangeError:
+                continue  # the log was cut under the reader; how is found out from its bounds
             except LogMismatchError as error:
                 await self._stop(error)
                 await asyncio.Event().wait()
@@ -212,8 +215,9 @@ class History:
 
     async def _rest(self) -> None:
         """Leave the loop to those who wait for commands; return at once when somebody waits for the history."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._awaited.wait(), REST_S)
+        with suppress(TimeoutError):  # asyncio.wait_for of Python 3.11 loses a cancellation that comes with the event
+            async with asyncio.timeout(REST_S):
+                await self._awaited.wait()
         self._awaited.clear()
 
     async def _take(self, records: Sequence[Record]) -> list[Step]:
@@ -222,7 +226,7 @@ class History:
         for record in records:
             try:
                 event = await self._log.event_of(record)
-            except LogMismatchError:
+            except (LogMismatchError, UnavailableError):
                 if steps:
                     break
                 raise
