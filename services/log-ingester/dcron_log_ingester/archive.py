@@ -103,7 +103,7 @@ class Archive:
         """Wait until `position` is archived, or archiving has stopped."""
 
         def reached() -> bool:
-            return bool(self.stopped) or (self.head is not None and self.head.position >= position)
+            return bool(self.stopped) or (self.head.position if self.head else -1) >= position
 
         async with self._advanced:
             await self._advanced.wait_for(reached)

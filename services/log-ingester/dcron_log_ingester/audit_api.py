@@ -31,7 +31,7 @@ Kind = EventKind | Literal["(unreadable)"]
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_EVENTS, description="most events in the answer")]
 Text = Annotated[str | None, QueryParameter(min_length=1, max_length=200, description="in it, in whatever case")]
 Instant = Annotated[str | None, QueryParameter(description="ISO 8601 with a zone, such as 2026-03-01T12:00:00Z")]
-Position = Annotated[int | None, QueryParameter(ge=0, lt=2**63, description="an event's place in the log")]
+Position = Annotated[int | None, QueryParameter(ge=0, lt=10**18, description="an event's place in the log")]
 
 
 class Audit(Struct, frozen=True):

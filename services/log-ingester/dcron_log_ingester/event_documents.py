@@ -7,6 +7,7 @@ refusals are worded here, apart from the messages that people get: those may be 
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -110,7 +111,21 @@ def _words(document: Document, step: Step, changes: tuple[FieldChange, ...]) -> 
     """Yield what a search for text looks at: of an edit what it changed, of other events all that they say."""
     for name in ("namespace", "job_name", "kind", "job_id", "actor", "event_id", "request_id", "outcome", "detail"):
         yield document[name]
-    if changes:
-        yield document["changes"]
-    elif step.event is not None:
-        yield msgspec.json.encode(step.event.data).decode()
+    said = changes or (step.event.data if step.event else None)
+    yield from _leaves(msgspec.to_builtins(said))
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """Yield all texts and numbers in a JSON value, and the names that they have."""
+    match value:
+        case dict():
+            for name, each in value.items():
+                yield name
+                yield from _leaves(each)
+        case list() | tuple():
+            for each in value:
+                yield from _leaves(each)
+        case None | bool():
+            return
+        case _:
+            yield str(value)

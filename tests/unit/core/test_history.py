@@ -41,14 +41,9 @@ class Following:
         self.handed += [record.offset for record in records]
 
 
-@pytest.fixture
-async def following() -> AsyncIterator[Following]:
-    async with _running() as running:
-        yield running
-
-
 @asynccontextmanager
-async def _running(kind: type[JobLog] = JobLog) -> AsyncIterator[Following]:
+async def running(kind: type[JobLog] = JobLog) -> AsyncIterator[Following]:
+    """Run a history for at most 20 s."""
     following = Following(kind)
     await following.log.ensure_topics([Topic(TOPIC, partitions=1)])
     task = asyncio.create_task(following.history.run(following.sink))
@@ -60,25 +55,27 @@ async def _running(kind: type[JobLog] = JobLog) -> AsyncIterator[Following]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_record_that_cannot_be_read_stops_it_wherever_it_is_in_a_batch(following: Following) -> None:
-    following.append(*LOG)
-    with pytest.raises(UnavailableError, match="dcron log skip --offset 2"):
-        await following.history.passed(3)
-    assert following.handed == [0, 1]
-    following.append(SKIP)
-    while following.history.position < 4:
-        await asyncio.sleep(0.01)
-    assert following.handed == [0, 1, 2, 3, 4]
+async def test_a_record_that_cannot_be_read_stops_it_wherever_it_is_in_a_batch() -> None:
+    async with running() as following:
+        following.append(*LOG)
+        with pytest.raises(UnavailableError, match="dcron log skip --offset 2"):
+            await following.history.passed(3)
+        assert following.handed == [0, 1]
+        following.append(SKIP)
+        while following.history.position < 4:
+            await asyncio.sleep(0.01)
+        assert following.handed == [0, 1, 2, 3, 4]
 
 
-async def test_a_log_that_was_cut_under_it_stops_it(following: Following) -> None:
-    following.append(LOG[0], LOG[1], LOG[3])
-    await following.history.passed(2)
-    partition = following.log.partitions(TOPIC)[0]
-    del partition._records[1:]
-    following.log.appended.wake()
-    with pytest.raises(UnavailableError, match="its end was cut off"):
-        await following.history.passed(3)
+async def test_a_log_that_was_cut_under_it_stops_it() -> None:
+    async with running() as following:
+        following.append(LOG[0], LOG[1], LOG[3])
+        await following.history.passed(2)
+        partition = following.log.partitions(TOPIC)[0]
+        del partition._records[1:]
+        following.log.appended.wake()
+        with pytest.raises(UnavailableError, match="its end was cut off"):
+            await following.history.passed(3)
 
 
 class GoesAwayOnce(JobLog):
@@ -95,7 +92,7 @@ class GoesAwayOnce(JobLog):
 
 async def test_a_log_that_goes_away_in_the_middle_of_a_batch_loses_nothing() -> None:
     """What was taken in before is handed over all the same."""
-    async with _running(GoesAwayOnce) as following:
+    async with running(GoesAwayOnce) as following:
         following.append(*LOG, SKIP)
         await following.history.passed(4)
         assert following.handed == [0, 1, 2, 3, 4]

@@ -6,6 +6,7 @@ import pytest
 
 from dcron_core.errors import DcronError
 from dcron_core.ids import IdSource
+from dcron_core.settings import LogIngesterSettings, load
 from dcron_standalone.client import ApiError, find_access
 from dcron_standalone.data_directory import Access, DataDirectory, DirectoryInUseError
 
@@ -20,6 +21,16 @@ def test_the_token_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert len(token) == 64
     assert directory.token_file.stat().st_mode & 0o777 == 0o600
     assert directory.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_audit_key_is_one_of_its_own_made_once_and_private(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    ids = IdSource(seed=1)
+    token, key = directory.token(ids), directory.audit_key(ids)
+    assert directory.audit_key(ids) == key != token
+    assert directory.audit_key_file.stat().st_mode & 0o777 == 0o600
+    environ = {"DCRON_TOKEN": token, "DCRON_AUDIT_KEY_FILE": str(directory.audit_key_file)}
+    assert load(LogIngesterSettings, environ).audit_key == key
 
 
 def test_a_second_stack_on_the_same_data_is_refused(tmp_path: Path) -> None:
