@@ -25,6 +25,7 @@ from dcron_core.jobs.heads import check_signature
 from dcron_core.ports.log import Record, Topic
 from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.service import LogIngester, open_log_ingester, plan_of
+from dcron_log_ingester.store import Archived, open_store
 from dcron_schemas.audit import ChainHead, EventList, Verification
 from dcron_schemas.codec import encode
 from dcron_schemas.events import (
@@ -542,3 +543,25 @@ async def test_one_verification_at_a_time(bench: Bench) -> None:
         assert (await face.verify()).intact
         answers = await asyncio.gather(*(face.client.get("/api/v1/audit/verify", timeout=60) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+
+
+async def test_events_are_inserted_in_order_so_that_a_crash_leaves_no_hole(bench: Bench) -> None:
+    """What is behind one that could not be inserted is not inserted either: the last one stands for all before it."""
+    async with open_store(bench.settings.mongodb, bench.settings.mongodb_database) as store:
+        assert await store.events.insert([{"_id": 0, "hash": "a"}, {"_id": 1, "hash": "b"}])
+        assert not await store.events.insert(
+            [{"_id": 2, "hash": "c"}, {"_id": 1, "hash": "b"}, {"_id": 3, "hash": "d"}]
+        )
+        assert await store.events.last() == Archived(2, "c")
+        assert await store.events.count() == 3
+
+
+async def test_something_in_the_place_of_an_event_stops_archiving(bench: Bench) -> None:
+    """G10: and nothing else; without end it would be tried again and again."""
+    bench.events.insert_one({"_id": 5.0})
+    async with bench.ingester() as face:
+        found = await face.verify()
+        assert await face.answers("/readyz")
+        assert "dcron_ingester_archive_stopped 1.0" in await face.metrics()
+    assert found.problem is not None
+    assert found.problem.position == 5
