@@ -64,6 +64,8 @@ def decode_event(value: bytes) -> JobEvent | UnknownEvent:
         event = _event_decoder.decode(value)
     except _UNREADABLE as error:
         return _unknown_event(value, error)
+    if event.at.tzinfo is None:  # no release wrote one; it could be compared with no other
+        raise UndecodableError(f"not a job event: its instant {event.at.isoformat()} has no zone")
     if event.schema_version > SCHEMA_VERSION:
         return _unknown_event(value, ValueError(f"schema version {event.schema_version}"))
     return event

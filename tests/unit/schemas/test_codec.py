@@ -61,6 +61,7 @@ def test_fields_that_a_later_release_added_to_the_envelope_are_passed_over() -> 
         json.dumps(event(data={"spec": {}})).encode(),
         json.dumps(event(data={"kind": "JobCreated"})).encode(),
         json.dumps(event(at="yesterday")).encode(),
+        json.dumps(event(at="2026-03-01T08:01:00")).encode(),  # in which zone?
         json.dumps(event(data={"kind": "JobCreated", "spec": {"name": "a", "run": {}, "rum": 1}})).encode(),
         b'{"x": ' + DEEP + b"}",
     ],
