@@ -54,7 +54,7 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
     ) -> ExecutionList:
         """List runs, newest due first; `cursor` is the `next_cursor` of the page before."""
         known = {"job_id", "job_name", "namespace", "status", "worker_id", "limit", "cursor"}
-        _refuse_unknown_parameters(request, known)
+        refuse_unknown_parameters(request, known)
         wanted = ExecutionFilter(
             job_id=job_id, job_name=job_name, namespace=namespace, status=status, worker_id=worker_id
         )
@@ -65,7 +65,7 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
     @get("/api/v1/executions/latest", tags=[TAG])
     async def latest_executions(request: Request[Any, Any, Any], job_id: JobIds) -> ExecutionList:
         """Return the last run of each job that is named and has one."""
-        _refuse_unknown_parameters(request, {"job_id"})
+        refuse_unknown_parameters(request, {"job_id"})
         return ExecutionList(executions=tuple(await store.latest(job_id)))
 
     @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
@@ -82,7 +82,7 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
         format: FromQuery[Literal["json", "text"] | None] = None,  # noqa: A002  its name in the address
     ) -> Response[OutputPage] | Stream:
         """Return a page of chunks; with `format=text` or `Accept: text/plain` all that is stored, as text."""
-        _refuse_unknown_parameters(request, {"from_seq", "limit", "format"})
+        refuse_unknown_parameters(request, {"from_seq", "limit", "format"})
         execution = await _existing(store, execution_id)
         if (format or _accepted_format(request)) == "text":
             return Stream(_text(store, execution, from_seq), media_type=TEXT)
@@ -99,7 +99,7 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
         request: Request[Any, Any, Any], job_id: FromQuery[str], limit: Limit = 50
     ) -> SkippedTickList:
         """List the ticks of a job that did not run, newest first."""
-        _refuse_unknown_parameters(request, {"job_id", "limit"})
+        refuse_unknown_parameters(request, {"job_id", "limit"})
         return SkippedTickList(ticks=tuple(await store.skipped_ticks(job_id, limit)))
 
     return [list_executions, latest_executions, get_execution, get_output, skipped_ticks]
@@ -175,7 +175,8 @@ def _cursor(text: str | None) -> Cursor | None:
         ) from None
 
 
-def _refuse_unknown_parameters(request: Request[Any, Any, Any], known: set[str]) -> None:
+def refuse_unknown_parameters(request: Request[Any, Any, Any], known: set[str]) -> None:
+    """Raise ProblemError if the request has a parameter that is not known."""
     unknown = [name for name in request.query_params if name not in known]
     if unknown:
         raise ProblemError(

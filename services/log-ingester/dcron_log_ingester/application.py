@@ -7,6 +7,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from dcron_core.clock import Clock
+from dcron_core.durations import parse_duration
 from dcron_core.history import History
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
@@ -17,8 +18,10 @@ from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.api import refused_parameters, routes
 from dcron_log_ingester.cors import CorsMiddleware
 from dcron_log_ingester.hub import Hub
+from dcron_log_ingester.ledger_api import ledger_routes
+from dcron_log_ingester.ledger_reader import LedgerReader
 from dcron_log_ingester.metrics import Metrics
-from dcron_log_ingester.store import Store
+from dcron_log_ingester.store import LedgerRecords, Store
 from dcron_log_ingester.websocket import live_route
 
 
@@ -26,16 +29,18 @@ def application(
     settings: LogIngesterSettings,
     store: Store,
     hub: Hub,
-    history: History,  # noqa: ARG001  for the routes of the audit
+    history: History,
     clock: Clock,
     ids: IdSource,
     readiness: Readiness,
     metrics: Metrics,
 ) -> ASGIApp:
     """Return the application; whatever it does not name as open needs the token."""
+    ledger = LedgerReader(history, LedgerRecords(store.database), clock)
     app = Litestar(
         route_handlers=[
             *routes(store),
+            *ledger_routes(ledger, history, clock, parse_duration(settings.retention)),
             live_route(hub, store, clock, metrics),
             probes(readiness, metrics.registry),
         ],

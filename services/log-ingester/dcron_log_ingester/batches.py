@@ -3,7 +3,8 @@
 It promises that order and redelivery are harmless: whatever way the records of a run are split into batches,
 repeated or shuffled, the documents end up the same. Each field has one kind of record that decides it; the
 status has three, and the end that is known (finished) stands above the end that is not (lost), which stands
-above running.
+above running. Records of rival claims of one run, which must not be, leave the fencing tokens of all of them in
+`claims`, in whatever order they come; the ledger tells the double from that.
 
 Instants are whole milliseconds of UTC, as MongoDB keeps them, so that live and stored views agree.
 """
@@ -37,6 +38,7 @@ class ExecutionWrite(Struct):
     set: Document = field(default_factory=dict)  # whatever is there
     set_on_insert: Document = field(default_factory=dict)  # only if the run had no document
     set_unless_finished: Document = field(default_factory=dict)  # only if its outcome is not known
+    claims: frozenset[int] = frozenset()  # fencing tokens; added to those that are there
 
 
 class Batch(Struct, frozen=True):
@@ -70,6 +72,8 @@ def applied(document: Document | None, write: ExecutionWrite) -> Document:
     result |= write.set
     if "finished_at" not in result:
         result |= write.set_unless_finished
+    if write.claims:
+        result["claims"] = sorted(write.claims.union(result.get("claims", ())))
     result["expires_at"] = max(write.expires_at, result.get("expires_at", write.expires_at))
     return result
 
@@ -113,6 +117,7 @@ def _merge(
                 set_on_insert=lost,
                 set_unless_finished=lost,
             )
+    write.claims = _claims(record.execution)
     before = writes.get(write.execution_id)
     writes[write.execution_id] = write if before is None else _merged(before, write)
 
@@ -129,7 +134,12 @@ def _merged(first: ExecutionWrite, second: ExecutionWrite) -> ExecutionWrite:
         set=both,
         set_on_insert={name: value for name, value in on_insert.items() if name not in both},
         set_unless_finished=unless_finished,
+        claims=first.claims | second.claims,
     )
+
+
+def _claims(execution: Execution) -> frozenset[int]:
+    return frozenset((execution.fencing_token,)) if execution.fencing_token else frozenset()
 
 
 def _identity(execution: Execution) -> Document:
@@ -205,6 +215,8 @@ def _tick_document(record: TickSkipped, retention: timedelta) -> Document:
         "at": stored_instant(record.at),
         "worker_id": execution.worker_id,
         "detail": record.detail,
+        "job_version": execution.job_version,
+        "fencing_token": execution.fencing_token,  # of the claim that was given up; 0: there was none
         "expires_at": _expiry(record.at, retention),
     }
 

@@ -3,3 +3,4 @@
 from cyclopts import App
 
 app = App(name="audit", help="What the crontab was, who changed it, and the proof.")
+app.command("dcron_standalone.ledger_commands:show_ledger", name="ledger", help="What became of every tick.")

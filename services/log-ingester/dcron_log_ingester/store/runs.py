@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bson.codec_options import CodecOptions
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from msgspec import Struct
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
@@ -34,7 +34,11 @@ INDEXES = {
         EXPIRY,
     ],
     "output": [EXPIRY],
-    "ticks": [IndexModel([("job_id", ASCENDING), ("tick", DESCENDING)], name="newest_of_job"), EXPIRY],
+    "ticks": [
+        IndexModel([("job_id", ASCENDING), ("tick", DESCENDING)], name="newest_of_job"),
+        IndexModel([("job_id", ASCENDING), ("last_tick", ASCENDING)], name="ranges_of_job"),
+        EXPIRY,
+    ],
 }
 
 
@@ -61,6 +65,11 @@ class Store:
             codec_options=CodecOptions(tz_aware=True),
             write_concern=WriteConcern(w="majority", j=True),
         )
+
+    @property
+    def database(self) -> AsyncIOMotorDatabase[Document]:
+        """The database itself, for the other modules of this package."""
+        return self._db
 
     async def prepare(self) -> None:
         """Create the indexes that are not there."""
@@ -162,6 +171,8 @@ def _operations(write: ExecutionWrite) -> Iterator[UpdateOne]:
     update: dict[str, Any] = {"$set": write.set, "$max": {"expires_at": write.expires_at}}
     if write.set_on_insert:
         update["$setOnInsert"] = write.set_on_insert
+    if write.claims:
+        update["$addToSet"] = {"claims": {"$each": sorted(write.claims)}}
     yield UpdateOne({"_id": write.execution_id}, update, upsert=True)
     if write.set_unless_finished:
         unfinished = {"_id": write.execution_id, "finished_at": {"$exists": False}}
