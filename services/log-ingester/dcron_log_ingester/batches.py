@@ -60,7 +60,8 @@ def batch_of(records: Iterable[ExecutionRecord], retention: timedelta) -> Batch:
                 document = _output_document(record, retention)
                 output[document["_id"]] = document
             case TickSkipped():
-                ticks[record.execution.execution_id] = _tick_document(record, retention)
+                document = _tick_document(record, retention)
+                ticks[document["_id"]] = document
             case _:
                 _merge(writes, record, retention)
     return Batch(tuple(output.values()), tuple(ticks.values()), tuple(writes.values()))
@@ -81,6 +82,15 @@ def applied(document: Document | None, write: ExecutionWrite) -> Document:
 def output_id(execution_id: str, seq: int) -> str:
     """Return the `_id` of a chunk; ids of one run sort by seq."""
     return f"{execution_id}/{seq:010d}"
+
+
+def skip_id(record: TickSkipped) -> str:
+    """Return the `_id` of a skip: of two ranges with the same first tick, each has its own.
+
+    That comes about when etcd was lost: all ticks since the job's anchor are missed again, in one range.
+    """
+    execution_id = record.execution.execution_id
+    return execution_id if record.last_tick is None else f"{execution_id}/{record.last_tick.isoformat()}"
 
 
 def stored_instant(at: datetime) -> datetime:
@@ -204,7 +214,7 @@ def _output_document(chunk: OutputChunk, retention: timedelta) -> Document:
 def _tick_document(record: TickSkipped, retention: timedelta) -> Document:
     execution = record.execution
     return {
-        "_id": execution.execution_id,
+        "_id": skip_id(record),
         "job_id": execution.job_id,
         "job_name": execution.job_name,
         "namespace": execution.namespace,
