@@ -53,6 +53,9 @@ def test_every_tick_is_accounted_for_while_jobs_change_and_a_worker_dies(cluster
         code, said = _dcron(cluster, "audit", "ledger", "--to", end.isoformat())
         assert code == 0, said
         assert "0 doubles, 0 unaccounted" in said
+        code, said = _dcron(cluster, "audit", "ledger", jobs["steady"], "--to", end.isoformat(), "--json")
+        assert code == 0, said
+        assert msgspec.json.decode(said, type=Ledger) == steady
 
 
 def _create_jobs(cluster: Cluster) -> dict[str, str]:
@@ -117,13 +120,15 @@ def _settled(ingester: httpx.Client, query: dict[str, Any]) -> Ledger | None:
 def _check_each_job(ingester: httpx.Client, jobs: dict[str, str], end: datetime) -> None:
     ledgers = {name: _ledger(ingester, {"job": name, "end": end.isoformat()}) for name in jobs}
     assert {name: ledger.job_id for name, ledger in ledgers.items()} == jobs, "also the one that was deleted"
+    whole = _ledger(ingester, {"end": end.isoformat()})
     for ledger in ledgers.values():
         assert ledger.totals.doubles == ledger.totals.unaccounted == 0
         assert len(ledger.ticks) == ledger.totals.ticks + ledger.totals.beyond
+    assert whole.totals.ticks == sum(ledger.totals.ticks for ledger in ledgers.values())
     steady = ledgers["steady"]
     seconds = {tick.tick for tick in steady.ticks}
-    whole = (max(seconds) - min(seconds)) // timedelta(seconds=1) + 1
-    assert steady.totals.ticks == len(seconds) == whole
+    span = (max(seconds) - min(seconds)) // timedelta(seconds=1) + 1
+    assert steady.totals.ticks == len(seconds) == span
     assert ledgers["slow"].totals.skips["overlap"] >= 3
     assert ledgers["by-hand"].totals.ticks == 0
     versions = Counter(tick.version for tick in ledgers["edited"].ticks)

@@ -22,9 +22,9 @@ from dcron_log_ingester.errors import TooManyTicksError
 from dcron_log_ingester.ledger import JobRecords, Tally, WindowTicks, account, is_wrong, page_of
 from dcron_schemas.audit import Ledger, LedgerTick
 
-MOST_OF_A_JOB = 200_000  # ticks: two days of one each second
+MOST_OF_A_JOB = 100_000  # ticks: a day of one each second; about 1 KB each
 MOST_OF_ALL = 1_000_000
-JOBS_AT_A_TIME = 8
+JOBS_AT_A_TIME = 4
 PORTION = 200  # ticks; 2 to 6 ms of finding them
 # What is recorded so soon after the range tells whether its last ticks were taken.
 BEHIND = timedelta(minutes=2)
