@@ -230,15 +230,15 @@ class Verification(Struct, frozen=True, kw_only=True):
     problem: ChainProblem | None = None  # the first one
 
 
-TickOutcome = Literal["run", "skipped", "withdrawn", "pending", "unaccounted"]
+TickOutcome = Literal["run", "skipped", "withdrawn", "pending", "unaccounted", "beyond"]
 
 
 class LedgerTick(Struct, frozen=True, kw_only=True):
-    """A tick that the definitions in force implied, and what became of it."""
+    """A tick that the definitions in force implied, and what became of it; or a run beyond them."""
 
     job_id: str
     tick: datetime
-    version: int  # the version in force
+    version: int  # the version in force; of a run beyond: the one it was claimed on
     outcome: TickOutcome
     execution_id: str | None = None  # the run, if there was one
     status: str | None = None  # of the run

@@ -18,3 +18,14 @@ def request_execution_id(job_id: str, event_id: str, attempt: int = 1) -> str:
 def job_of(execution_id: str) -> str:
     """Return the job id within an execution id."""
     return execution_id.partition(".")[0]
+
+
+def tick_in(execution_id: str) -> tuple[int, int] | None:
+    """Return tick (milliseconds since 1970) and attempt of the run of a tick; None: it is a run of something else."""
+    parts = execution_id.split(".")
+    if len(parts) != 3 or not parts[1].startswith("t"):
+        return None
+    try:
+        return int(parts[1][1:]), int(parts[2])
+    except ValueError:
+        return None

@@ -9,7 +9,7 @@ import asyncio
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -139,6 +139,10 @@ class History:
         ]
         return sorted(found, key=lambda job: -job.position)
 
+    def jobs(self, changed_after: int = -1) -> list[str]:
+        """Return the ids of the jobs whose definitions changed after a position; by default of all there ever were."""
+        return [job_id for job_id, positions in self._versions.items() if positions[-1] > changed_after]
+
     def position_at(self, instant: datetime, now: datetime) -> int:
         """Return the last position whose log time is not after `instant`; raise WrongInstantError."""
         if instant.tzinfo is None:
@@ -162,6 +166,11 @@ class History:
         if self._then is None or self._then[0] != position:
             self._then = (position, (await self._log.replayed(position + 1)).table)
         return self._then[1]
+
+    async def steps(self, end: int) -> AsyncIterator[list[Step]]:
+        """Yield what the records before `end` came to, from zero, in batches. Reads and folds the whole log."""
+        async for steps in self._log.steps(Replay(), end):
+            yield steps
 
     async def versions(self, job_id: str) -> tuple[JobVersion, ...]:
         """Return every version of a job, oldest first; raise UnknownJobError if there never was such a job."""

@@ -7,6 +7,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
 from dcron_core.clock import Clock
+from dcron_core.durations import parse_duration
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -17,6 +18,8 @@ from dcron_log_ingester.api import refused_parameters, routes
 from dcron_log_ingester.audit_api import Audit, audit_routes
 from dcron_log_ingester.cors import CorsMiddleware
 from dcron_log_ingester.hub import Hub
+from dcron_log_ingester.ledger_api import ledger_routes
+from dcron_log_ingester.ledger_reader import LedgerReader
 from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.store import Store
 from dcron_log_ingester.websocket import live_route
@@ -33,10 +36,12 @@ def application(
     metrics: Metrics,
 ) -> ASGIApp:
     """Return the application; whatever it does not name as open needs the token."""
+    ledger = LedgerReader(audit.history, store.ledger, clock)
     app = Litestar(
         route_handlers=[
             *routes(store),
             *audit_routes(audit),
+            *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention)),
             live_route(hub, store, clock, metrics),
             probes(readiness, metrics.registry),
         ],

@@ -4,9 +4,12 @@ It is a sink of the history, which replays the whole log when the service starts
 the log each time, and only what the archive does not hold yet is inserted. Every log-ingester does the same, in
 order, and whoever comes second finds the very documents that it would have inserted.
 
+The history hands over and goes on: what is to be archived waits in a queue of at most 10,000 events, so that a
+MongoDB that does not answer holds up the archive and not what is asked of the history. When the queue is full, the
+history waits too.
+
 If the archive's last value is not the one that the log gives at that position, then one of them is not what it was,
-or they do not belong together. Archiving stops then, and says so; nothing else does. While MongoDB does not answer
-the events wait in the log.
+or they do not belong together. Archiving stops then, and says so; nothing else does.
 """
 
 import asyncio
@@ -29,6 +32,8 @@ from dcron_log_ingester.event_documents import event_document, instant_of
 from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.store import Archived
 
+MOST_WAITING = 10_000  # events taken in and not archived; one more batch of the history's may come on top
+BATCH = 1000  # events in one insert
 REMEDY = "`dcron audit verify` names the first event that differs"
 T = TypeVar("T")
 Entry = tuple[Record, Step, str]  # and the chain's value there
@@ -68,11 +73,44 @@ class Archive:
         self._metrics = metrics
         self._chain = Chain()
         self._last = Archived(-1, "")  # of the archive, as far as is known
-        self._advanced = asyncio.Condition()
+        self._waiting: list[Entry] = []
+        self._advanced = asyncio.Condition()  # something was taken in, or archived
         self.head: Link | None = None  # the last event that was taken in, and is archived unless `stopped`
         self.stopped = ""  # why nothing is archived any more, if so
 
-    async def begin(self, job_log: JobLog) -> None:
+    async def run(self, job_log: JobLog) -> None:
+        """Archive what is taken in, for ever."""
+        await self._begin(job_log)
+        while True:
+            entries = await self._next()
+            try:
+                await self._archive(entries)
+            except (NotStorableError, OverflowError) as error:
+                self._stop(f"an event from position {entries[0][0].offset} on cannot be archived: {error}")
+            record, step, chain_hash = entries[-1]
+            async with self._advanced:
+                self.head = Link(record.offset, chain_hash, instant_of(step))
+                self._advanced.notify_all()
+
+    async def take(self, records: Sequence[Record], steps: Sequence[Step]) -> None:
+        """Take in the next records of the log, to be archived; the sink of a history."""
+        entries = [
+            (record, step, self._chain.take(record)) for record, step in zip(records, steps, strict=True)
+        ]  # fmt: skip
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: len(self._waiting) < MOST_WAITING)
+            self._waiting += entries
+            self._advanced.notify_all()
+
+    async def _next(self) -> Sequence[Entry]:
+        """Wait for events to archive; return the next ones, in order."""
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: bool(self._waiting))
+            entries, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            self._advanced.notify_all()
+        return entries
+
+    async def _begin(self, job_log: JobLog) -> None:
         """Find out what is archived already, waiting for MongoDB."""
         await _answered(self._store.prepare)
         self._last = await _answered(self._store.last)
@@ -85,19 +123,6 @@ class Archive:
                 f"the archive goes up to position {self._last.position}, and topic {job_log.topic} holds only {end} "
                 "events: the log's tail was cut, or the archive is of another log"
             )
-
-    async def take(self, records: Sequence[Record], steps: Sequence[Step]) -> None:
-        """Archive the next records of the log; the sink of a history. Returns once they are acknowledged."""
-        entries = [
-            (record, step, self._chain.take(record)) for record, step in zip(records, steps, strict=True)
-        ]  # fmt: skip
-        try:
-            await self._archive(entries)
-        except (NotStorableError, OverflowError) as error:
-            self._stop(f"an event from position {records[0].offset} on cannot be archived: {error}")
-        async with self._advanced:
-            self.head = Link(records[-1].offset, entries[-1][2], instant_of(steps[-1]))
-            self._advanced.notify_all()
 
     async def passed(self, position: int) -> None:
         """Wait until `position` is archived, or archiving has stopped."""

@@ -3,7 +3,8 @@
 It promises that order and redelivery are harmless: whatever way the records of a run are split into batches,
 repeated or shuffled, the documents end up the same. Each field has one kind of record that decides it; the
 status has three, and the end that is known (finished) stands above the end that is not (lost), which stands
-above running.
+above running. Records of rival claims of one run, which must not be, leave the fencing tokens of all of them in
+`claims`, in whatever order they come; the ledger tells the double from that.
 
 Instants are whole milliseconds of UTC, as MongoDB keeps them, so that live and stored views agree.
 """
@@ -37,6 +38,7 @@ class ExecutionWrite(Struct):
     set: Document = field(default_factory=dict)  # whatever is there
     set_on_insert: Document = field(default_factory=dict)  # only if the run had no document
     set_unless_finished: Document = field(default_factory=dict)  # only if its outcome is not known
+    claims: frozenset[int] = frozenset()  # fencing tokens; added to those that are there
 
 
 class Batch(Struct, frozen=True):
@@ -58,7 +60,8 @@ def batch_of(records: Iterable[ExecutionRecord], retention: timedelta) -> Batch:
                 document = _output_document(record, retention)
                 output[document["_id"]] = document
             case TickSkipped():
-                ticks[record.execution.execution_id] = _tick_document(record, retention)
+                document = _tick_document(record, retention)
+                ticks[document["_id"]] = document
             case _:
                 _merge(writes, record, retention)
     return Batch(tuple(output.values()), tuple(ticks.values()), tuple(writes.values()))
@@ -70,6 +73,8 @@ def applied(document: Document | None, write: ExecutionWrite) -> Document:
     result |= write.set
     if "finished_at" not in result:
         result |= write.set_unless_finished
+    if write.claims:
+        result["claims"] = sorted(write.claims.union(result.get("claims", ())))
     result["expires_at"] = max(write.expires_at, result.get("expires_at", write.expires_at))
     return result
 
@@ -77,6 +82,15 @@ def applied(document: Document | None, write: ExecutionWrite) -> Document:
 def output_id(execution_id: str, seq: int) -> str:
     """Return the `_id` of a chunk; ids of one run sort by seq."""
     return f"{execution_id}/{seq:010d}"
+
+
+def skip_id(record: TickSkipped) -> str:
+    """Return the `_id` of a skip: of two ranges with the same first tick, each has its own.
+
+    That comes about when etcd was lost: all ticks since the job's anchor are missed again, in one range.
+    """
+    execution_id = record.execution.execution_id
+    return execution_id if record.last_tick is None else f"{execution_id}/{record.last_tick.isoformat()}"
 
 
 def stored_instant(at: datetime) -> datetime:
@@ -113,6 +127,7 @@ def _merge(
                 set_on_insert=lost,
                 set_unless_finished=lost,
             )
+    write.claims = _claims(record.execution)
     before = writes.get(write.execution_id)
     writes[write.execution_id] = write if before is None else _merged(before, write)
 
@@ -129,7 +144,12 @@ def _merged(first: ExecutionWrite, second: ExecutionWrite) -> ExecutionWrite:
         set=both,
         set_on_insert={name: value for name, value in on_insert.items() if name not in both},
         set_unless_finished=unless_finished,
+        claims=first.claims | second.claims,
     )
+
+
+def _claims(execution: Execution) -> frozenset[int]:
+    return frozenset((execution.fencing_token,)) if execution.fencing_token else frozenset()
 
 
 def _identity(execution: Execution) -> Document:
@@ -194,7 +214,7 @@ def _output_document(chunk: OutputChunk, retention: timedelta) -> Document:
 def _tick_document(record: TickSkipped, retention: timedelta) -> Document:
     execution = record.execution
     return {
-        "_id": execution.execution_id,
+        "_id": skip_id(record),
         "job_id": execution.job_id,
         "job_name": execution.job_name,
         "namespace": execution.namespace,
@@ -205,6 +225,8 @@ def _tick_document(record: TickSkipped, retention: timedelta) -> Document:
         "at": stored_instant(record.at),
         "worker_id": execution.worker_id,
         "detail": record.detail,
+        "job_version": execution.job_version,
+        "fencing_token": execution.fencing_token,  # of the claim that was given up; 0: there was none
         "expires_at": _expiry(record.at, retention),
     }
 

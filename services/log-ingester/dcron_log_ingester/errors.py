@@ -6,7 +6,8 @@
     ├── UnavailableError
     │   └── MongoUnavailableError   MongoDB does not answer, or did not acknowledge
     ├── NotStorableError            MongoDB will never take this document
-    └── UnknownExecutionError       no record of that run has come
+    ├── UnknownExecutionError       no record of that run has come
+    └── TooManyTicksError           a ledger over more ticks than are gone through at a time
 """
 
 from dcron_core.errors import DcronError, UnavailableError
@@ -22,3 +23,7 @@ class NotStorableError(DcronError):
 
 class UnknownExecutionError(DcronError):
     """No run with that id is known."""
+
+
+class TooManyTicksError(DcronError):
+    """A range holds more ticks than are gone through for one ledger; the message says how to narrow it."""

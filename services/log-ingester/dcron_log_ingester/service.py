@@ -54,7 +54,8 @@ async def open_log_ingester(
         service.start("ingest", ingest.run())
         job_log = JobLog(log, settings.job_events_topic)
         history, archive = History(job_log), Archive(store.events, metrics)
-        service.start("history", _remember(history, archive, job_log, log, settings))
+        service.start("history", _remember(history, archive, log, settings))
+        service.start("archive", archive.run(job_log))
         service.start("hub", hub.run(log, settings.executions_topic, readiness))
         bound = listen(settings.host, settings.log_ingester_port, "DCRON_LOG_INGESTER_PORT")
         stack.callback(bound.close)
@@ -70,12 +71,9 @@ async def run(settings: LogIngesterSettings) -> None:
         await run_until_signalled(open_log_ingester(settings, SystemClock(), IdSource(), log))
 
 
-async def _remember(
-    history: History, archive: Archive, job_log: JobLog, log: Log, settings: LogIngesterSettings
-) -> None:
-    """Read the log of job events from zero, once it is there, and archive it."""
+async def _remember(history: History, archive: Archive, log: Log, settings: LogIngesterSettings) -> None:
+    """Read the log of job events from zero, once it is there, and hand it to the archive."""
     await retrying(lambda: log.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
-    await archive.begin(job_log)
     await history.run(archive.take)
 
 

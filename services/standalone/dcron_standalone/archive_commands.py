@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -22,7 +21,7 @@ from dcron_standalone.moments import local
 from dcron_standalone.terminal import complain, note, out, say
 
 PAGE = 500
-PROOF_TIMEOUT = httpx.Timeout(3600.0, connect=5.0)  # it reads the whole log
+PROOF_TIMEOUT_S = 3600.0  # it reads the whole log
 OUTCOME_STYLE = {"applied": "green", "rejected": "red", "repeated": "dim", "stepped over": "yellow"}
 BROKEN = 1
 
@@ -100,7 +99,7 @@ def verify_archive(*, head: HeadFiles = None, public_key: str = "") -> None:
         raise DcronError("--public-key is for the heads that --head names, and there is none")
     heads = [(file, _read_head(file)) for file in head or ()]
     with connected() as client:
-        found = client.get(f"{client.log_ingester_url}/api/v1/audit/verify", Verification, timeout=PROOF_TIMEOUT)
+        found = client.get(f"{client.log_ingester_url}/api/v1/audit/verify", Verification, timeout_s=PROOF_TIMEOUT_S)
         problems = [found.problem.problem] if found.problem else []
         for file, each in heads:
             problems += [f"{file}: {problem}" for problem in _head_problems(client, found, each, public_key)]
@@ -152,7 +151,7 @@ def _events(client: Client, wanted: dict[str, str], page_size: int) -> Iterator[
 
 def _head(client: Client, position: int | None) -> ChainHead:
     parameters = {} if position is None else {"position": position}
-    return client.get(f"{client.log_ingester_url}/api/v1/audit/head", ChainHead, parameters, timeout=PROOF_TIMEOUT)
+    return client.get(f"{client.log_ingester_url}/api/v1/audit/head", ChainHead, parameters, timeout_s=PROOF_TIMEOUT_S)
 
 
 def _read_head(file: Path) -> ChainHead:

@@ -16,3 +16,4 @@ app.command(
     name="head",
     help="Print, or write out, the chain's value now: keep it elsewhere, and verify against it later.",
 )
+app.command("dcron_standalone.ledger_commands:show_ledger", name="ledger", help="What became of every tick.")

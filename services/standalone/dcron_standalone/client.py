@@ -164,9 +164,10 @@ class Client:
         return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
 
     def get(
-        self, url: str, kind: type[T], parameters: dict[str, Any] | None = None, *, timeout: httpx.Timeout = TIMEOUT
+        self, url: str, kind: type[T], parameters: dict[str, Any] | None = None, *, timeout_s: float | None = None
     ) -> T:
-        """Return what `url` answers with."""
+        """Return what `url` answers with; `timeout_s` if that may take longer than usual."""
+        timeout = TIMEOUT if timeout_s is None else httpx.Timeout(timeout_s, connect=TIMEOUT.connect)
         return decoded(self._request("GET", url, params=parameters, timeout=timeout), kind)
 
     def command(

@@ -7,6 +7,8 @@ reason, many missed ones in one go.
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -17,10 +19,10 @@ from dcron_core.ports.store import KeyValue, TransactionResult
 from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
-from dcron_schemas.state import TickCursor
+from dcron_schemas.state import ExecutionEntry, TickCursor
 from dcron_worker.claiming import Claiming
 from dcron_worker.claims import claim_tick, execution_of_tick, skip_tick
-from dcron_worker.planner import Candidate
+from dcron_worker.planner import Candidate, Missed
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted import WantedRuns
 
@@ -34,6 +36,7 @@ class Claimer:
         self._with = claiming
         self._wanted = wanted
         self._stopped = False
+        self._under_way: set[tuple[str, datetime]] = set()  # job id and tick: being claimed, run or skipped
 
     def stop(self) -> None:
         """Claim nothing more; what was claimed goes on."""
@@ -70,16 +73,17 @@ class Claimer:
                 return
         missed = self._with.planner.missed(candidate, now, parse_duration(job.spec.misfire.start_deadline))
         if missed is not None:
-            skip = self._skip(candidate, missed.last, missed.count, "missed", "nobody started it in time")
-            self._with.launcher.spawn(skip)
+            self._with.launcher.spawn(self._skip_missed(candidate, missed))
         elif self._with.launcher.has_free_slot:
             self._with.launcher.spawn(self._claim_and_run(candidate, session))
         else:
             self._with.planner.look_again(candidate, now + AGAIN_AFTER)
 
     async def _claim_and_run(self, candidate: Candidate, session: LeaseSession) -> None:
-        with self._with.launcher.slot():
-            execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
+        execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
+        with self._only_once(candidate) as first, self._with.launcher.slot():
+            if not first:
+                return
             transaction = claim_tick(self._with.keys, candidate, execution, session.lease)
             try:
                 result = await self._with.transactions.until_answered(transaction, f"claim of {execution.execution_id}")
@@ -94,19 +98,38 @@ class Claimer:
             claimed = replace(execution, fencing_token=result.revision)
             await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision), session)
 
+    async def _skip_missed(self, candidate: Candidate, missed: Missed) -> None:
+        with self._only_once(candidate) as first:
+            if first:
+                await self._skip(candidate, missed.last, missed.count, "missed", "nobody started it in time")
+
+    @contextmanager
+    def _only_once(self, candidate: Candidate) -> Iterator[bool]:
+        """Hold the tick; give False if it is held already: the job changed while its claim or skip is under way.
+
+        Then the answer to that one says what is next; a second one would find the entry of the first, and take it
+        for its own.
+        """
+        tick = (candidate.entry.job_id, candidate.tick)
+        if tick in self._under_way:
+            self._with.planner.look_again(candidate, self._with.clock.now() + AGAIN_AFTER)
+            yield False
+            return
+        self._under_way.add(tick)
+        try:
+            yield True
+        finally:
+            self._under_way.discard(tick)
+
     async def _not_claimed(
         self, candidate: Candidate, execution: Execution, result: TransactionResult, session: LeaseSession
     ) -> None:
         """Find out why a claim failed, and do what follows from it."""
-        cursors, jobs, alive = result.reads
-        cursor = self._learn_cursor(candidate, cursors)
-        if cursor is not None and (cursor.execution_id, cursor.worker_id) == (
-            execution.execution_id,
-            self._with.worker_id,
-        ):
-            own = next((item for item in alive if item.key.endswith(execution.execution_id)), None)
+        cursors, jobs, alive, entries, own = result.reads
+        self._learn_cursor(candidate, cursors)
+        if entries and self._is_own(entries[0], closed=False):
             claimed = Claimed(execution, candidate.entry, candidate.job_revision)
-            await self._with.launcher.adopt(claimed, own, cursors[0].mod_revision, session)
+            await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
         elif not self._with.planner.is_current(candidate):
             self._with.metrics.claims.labels("lost").inc()
         elif not jobs or jobs[0].mod_revision != candidate.job_revision:
@@ -134,18 +157,21 @@ class Claimer:
         if result.succeeded:
             self._with.planner.cursor_stands(candidate.entry.job_id, last, result.revision)
         else:
-            cursor = self._learn_cursor(candidate, result.reads[0])
-            if cursor is None or cursor.worker_id != self._with.worker_id:
-                return
-            if cursor.execution_id != skipped.execution.execution_id:
+            cursors, entries = result.reads
+            self._learn_cursor(candidate, cursors)
+            if not (entries and self._is_own(entries[0], closed=True)):
                 return
         self._with.metrics.skips.labels(reason).inc(max(count, 1))
         await self._with.entries.skipped(skipped)
 
-    def _learn_cursor(self, candidate: Candidate, found: tuple[KeyValue, ...]) -> TickCursor | None:
+    def _learn_cursor(self, candidate: Candidate, found: tuple[KeyValue, ...]) -> None:
         """Take in the cursor that a failed transaction read."""
-        if not found:
-            return None
-        cursor = decode_state(TickCursor, found[0].value)
-        self._with.planner.cursor_stands(candidate.entry.job_id, cursor.tick, found[0].mod_revision)
-        return cursor
+        if found:
+            cursor = decode_state(TickCursor, found[0].value)
+            self._with.planner.cursor_stands(candidate.entry.job_id, cursor.tick, found[0].mod_revision)
+
+    def _is_own(self, item: KeyValue, *, closed: bool) -> bool:
+        """Tell whether an entry is this worker's: what an earlier try wrote, whose answer was lost."""
+        entry = decode_state(ExecutionEntry, item.value)
+        is_closed = entry.finished is not None or entry.skipped is not None
+        return entry.execution.worker_id == self._with.worker_id and is_closed == closed

@@ -63,8 +63,13 @@ def _execution(
 
 
 def claim_tick(keys: Keys, candidate: Candidate, execution: Execution, lease: int) -> Transaction:
-    """Claim a tick. If it fails it reads [cursor], [job] and [one live run], so that the reason is known."""
+    """Claim a tick. If it fails it reads why: [cursor], [job], [one live run], and [its own entry], [its liveness].
+
+    The last two tell whether it was the second try of a claim whose answer was lost; the cursor does not, for it may
+    have moved on since.
+    """
     job = candidate.entry
+    entry, alive = keys.execution(execution.execution_id), keys.active(job.job_id, execution.execution_id)
     return Transaction(
         compare=(*_unchanged(keys, candidate), *_no_overlap(keys, job)),
         success=(_cursor(keys, job, candidate.tick, execution), *_opened(keys, execution, lease)),
@@ -72,21 +77,20 @@ def claim_tick(keys: Keys, candidate: Candidate, execution: Execution, lease: in
             Get(keys.tick(job.job_id)),
             Get(keys.job(job.job_id)),
             GetPrefix(keys.active_of(job.job_id), limit=1),
+            Get(entry),
+            Get(alive),
         ),
     )
 
 
 def skip_tick(keys: Keys, candidate: Candidate, last: datetime, skipped: TickSkipped) -> Transaction:
-    """Move the cursor to `last` without a run, leaving an entry with the reason. Fails like a claim."""
+    """Move the cursor to `last` without a run, leaving an entry with the reason. If it fails: [cursor], [its entry]."""
     job = candidate.entry
-    entry = ExecutionEntry(execution=skipped.execution, skipped=skipped)
+    entry, key = ExecutionEntry(execution=skipped.execution, skipped=skipped), skipped.execution.execution_id
     return Transaction(
         compare=_unchanged(keys, candidate),
-        success=(
-            _cursor(keys, job, last, skipped.execution),
-            Put(keys.execution(skipped.execution.execution_id), encode(entry)),
-        ),
-        failure=(Get(keys.tick(job.job_id)), Get(keys.job(job.job_id))),
+        success=(_cursor(keys, job, last, skipped.execution), Put(keys.execution(key), encode(entry))),
+        failure=(Get(keys.tick(job.job_id)), Get(keys.execution(key))),
     )
 
 

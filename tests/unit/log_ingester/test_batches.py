@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dcron_log_ingester.batches import batch_of, stored_instant
-from dcron_schemas.records import ExecutionRecord
+from dcron_schemas.records import ExecutionRecord, OutputChunk
 from tests.unit.log_ingester.memory_runs import MemoryRuns
 from tests.unit.log_ingester.records import DUE, chunk, execution, finished, lost, skipped, started
 
@@ -70,6 +71,22 @@ def test_order_redelivery_and_batching_make_no_difference(present: list[Executio
     assert other.ticks == plain.ticks
 
 
+RIVAL = replace(RUN, fencing_token=99, worker_id="worker-2")
+RIVALS: list[ExecutionRecord] = [
+    started(RUN), finished(RUN, 0), lost(RUN), started(RIVAL), finished(RIVAL, 0), lost(RIVAL),
+    started(replace(RUN, fencing_token=0)),
+]  # fmt: skip
+
+
+@given(records=st.lists(st.sampled_from(RIVALS), min_size=1), data=st.data())
+def test_every_claim_that_says_it_ran_is_kept(records: list[ExecutionRecord], data: st.DataObject) -> None:
+    """G4: in whatever order and batches they come; what a claim left open has its token too, and is no second one."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=4)))
+    batches = [records[a:b] for a, b in zip([0, *cuts], [*cuts, len(records)], strict=True)]
+    tokens = {record.execution.fencing_token for record in records if not isinstance(record, OutputChunk)} - {0}
+    assert documents_of(batches).executions[RUN.execution_id].get("claims", []) == sorted(tokens)
+
+
 def test_a_batch_has_each_document_once() -> None:
     """An unordered bulk write may run its operations at the same time: no two may be about one document."""
     batch = batch_of([started(RUN), chunk(RUN, 0), chunk(RUN, 0), lost(RUN), finished(RUN, 1), started(RUN)], RETENTION)
@@ -77,6 +94,12 @@ def test_a_batch_has_each_document_once() -> None:
     assert len(batch.output) == 1
     write = batch.executions[0]
     assert not set(write.set) & (set(write.set_on_insert) | set(write.set_unless_finished))
+
+
+def test_ranges_with_the_same_first_tick_are_stored_each() -> None:
+    """G5: after a lost etcd a longer one comes; the first one must not stand for it."""
+    short, long = (replace(skipped(execution(1)), last_tick=DUE + timedelta(seconds=last)) for last in (5, 90))
+    assert len(documents_of([[short], [long], [short]]).ticks) == 2
 
 
 def test_output_ids_sort_by_seq() -> None:

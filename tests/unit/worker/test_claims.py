@@ -104,7 +104,7 @@ async def test_of_two_claims_of_a_tick_one_wins(cluster: Cluster, overlap: str) 
     first, winner = await cluster.claim(tick, "w1")
     second, _ = await cluster.claim(tick, "w2")
     assert (first.succeeded, second.succeeded) == (True, False)
-    cursors, jobs, alive = second.reads
+    cursors, jobs, alive, _, _ = second.reads
     assert decode_state(TickCursor, cursors[0].value).worker_id == "w1"
     assert cursors[0].mod_revision == first.revision
     assert [item.mod_revision for item in jobs] == [cluster.revision]

@@ -312,6 +312,81 @@ async def test_a_claim_whose_answer_is_lost_is_run_once(tmp_path: Path) -> None:
     await nothing_left(ports)
 
 
+class OvertakenStore(MemoryStore):
+    """Loses the answer of the first claim of a tick; before the next try another worker takes the tick after it."""
+
+    overtaken = False
+
+    async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
+        results = await super().transact_all(transactions)
+        if not self.overtaken and has_claim(transactions):
+            self.overtaken = True
+            [put] = [op for op in transactions[0].success if isinstance(op, Put) and op.key.startswith(KEYS.ticks)]
+            cursor = decode_state(TickCursor, put.value)
+            other = TickCursor(tick=cursor.tick + timedelta(seconds=1), worker_id="other", execution_id="its")
+            await super().transact_all([Transaction((), (Put(put.key, encode(other)),))])
+            raise StoreUnavailableError("the answer is lost")
+        return results
+
+
+async def test_a_claim_whose_answer_is_lost_is_run_although_the_next_tick_is_taken(tmp_path: Path) -> None:
+    """G5, G6: the cursor has moved on, so it does not tell whose the tick is; the entry does."""
+    ports = Ports()
+    ports.store = OvertakenStore(ports.clock)
+    entry = await put_job(ports, each_second("ticking"))
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
+        await ports.wait_for(ExecutionFinished, 2)  # the second one only if the first one let the job go
+        await ports.store.transact(Transaction((), (Delete(KEYS.job(entry.job_id)),)))
+    ticks = sorted(end.execution.due_at for end in finished_of(ports, entry.job_id))
+    assert ticks[1] - ticks[0] == timedelta(seconds=2), "the tick between was the other worker's"
+    await nothing_left(ports)
+
+
+class HeldAnswersStore(MemoryStore):
+    """Keeps the answer of the first claim, and all cursors, back until it is opened; tells when another job's comes."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.first, self.later, self.opened = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def watch(self, prefix: str, from_revision: int) -> AsyncGenerator[Changes, None]:
+        async with aclosing(super().watch(prefix, from_revision)) as changes:
+            async for batch in changes:
+                if prefix == KEYS.ticks:
+                    await self.opened.wait()
+                yield batch
+
+    async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
+        results = await super().transact_all(transactions)
+        if has_claim(transactions) and not self.first.is_set():
+            self.first.set()
+            await self.opened.wait()
+        elif any(isinstance(op, Put) and "id-of-later" in op.key for txn in transactions for op in txn.success):
+            self.later.set()
+        return results
+
+
+async def test_a_job_that_changes_while_its_claim_is_under_way_is_not_claimed_twice(tmp_path: Path) -> None:
+    """G6: the claim's entry is there before its answer; a second claim must not take it for its own."""
+    ports = Ports()
+    ports.store = held = HeldAnswersStore(ports.clock)
+    entry = await put_job(ports, each_second("changing"))
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
+        await held.first.wait()
+        changed = msgspec.structs.replace(entry, version=2)
+        await put(ports, Put(KEYS.job(entry.job_id), encode(changed)))
+        await put_job(ports, each_second("later"))  # once it is claimed, the change before it is known too
+        await held.later.wait()
+        held.opened.set()
+        await ports.wait_for(ExecutionFinished, 4)
+    closings = [
+        record.execution.execution_id
+        for record in ports.records()
+        if isinstance(record, ExecutionFinished | ExecutionLost | TickSkipped)
+    ]
+    assert len(closings) == len(set(closings)), "a claim was closed twice"
+
+
 def finished_of(ports: Ports, job_id: str) -> list[ExecutionFinished]:
     return [r for r in ports.records() if isinstance(r, ExecutionFinished) and r.execution.job_id == job_id]
 

@@ -21,6 +21,7 @@ from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_i
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translation
+from dcron_log_ingester.store.ledger import LedgerRecords
 from dcron_log_ingester.views import execution_view, skipped_tick, stored_piece
 from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick, Status
 
@@ -35,7 +36,11 @@ INDEXES = {
         EXPIRY,
     ],
     "output": [EXPIRY],
-    "ticks": [IndexModel([("job_id", ASCENDING), ("tick", DESCENDING)], name="newest_of_job"), EXPIRY],
+    "ticks": [
+        IndexModel([("job_id", ASCENDING), ("tick", DESCENDING)], name="newest_of_job"),
+        IndexModel([("job_id", ASCENDING), ("last_tick", ASCENDING)], name="ranges_of_job"),
+        EXPIRY,
+    ],
 }
 
 
@@ -63,6 +68,7 @@ class Store:
             write_concern=WriteConcern(w="majority", j=True),
         )
         self.events = EventArchive(self._db)
+        self.ledger = LedgerRecords(self._db)
 
     async def prepare(self) -> None:
         """Create the indexes that are not there."""
@@ -164,6 +170,8 @@ def _operations(write: ExecutionWrite) -> Iterator[UpdateOne]:
     update: dict[str, Any] = {"$set": write.set, "$max": {"expires_at": write.expires_at}}
     if write.set_on_insert:
         update["$setOnInsert"] = write.set_on_insert
+    if write.claims:
+        update["$addToSet"] = {"claims": {"$each": sorted(write.claims)}}
     yield UpdateOne({"_id": write.execution_id}, update, upsert=True)
     if write.set_unless_finished:
         unfinished = {"_id": write.execution_id, "finished_at": {"$exists": False}}
