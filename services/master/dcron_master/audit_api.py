@@ -74,10 +74,10 @@ class AuditController(Controller):
         end = parse_instant("to", to) if to else None
         last = await history.at_end()
         now = clock.now()
-        before = _position(history, "from", start, now)
-        after = last if end is None else _position(history, "to", end, now)
-        if after < before:
-            raise WrongInstantError(f"from {start.isoformat()} is after to {to}; give the earlier one as from")
+        before = min(last, _position(history, "from", start, now))
+        after = last if end is None else min(last, _position(history, "to", end, now))
+        if end is not None and end < start:
+            raise WrongInstantError(f"from: {start.isoformat()} is after to, {end.isoformat()}; exchange them")
         jobs = compared(*await _tables(history, before, after))
         return CrontabDifference(from_position=before, to_position=after, jobs=jobs)
 

@@ -1,6 +1,7 @@
 """`dcron job history`, `revert`, `restore` and `set`: the versions of a job, and how a new one is made."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -90,14 +91,20 @@ def set_fields(name: Name, *assignments: str, namespace: Namespace = "") -> None
     """
     if not assignments:
         raise ApiError("nothing to set; write FIELD=VALUE, such as schedule.every=5m")
-    patch: dict[str, Any] = {}
-    for assignment in assignments:
-        _assign(patch, assignment)
+    patch = patch_of(assignments)
     with connected() as client:
         before = job_named(client, name, namespace)
         job = client.patch(before, patch)
         done = "unchanged" if job.version == before.version else "changed"
         say(f"{job_label(job.spec)} {done} (version {job.version}; {job.schedule_text})")
+
+
+def patch_of(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return the merge patch that says FIELD=VALUE …; raise ApiError for what is no such thing."""
+    patch: dict[str, Any] = {}
+    for assignment in assignments:
+        _assign(patch, assignment)
+    return patch
 
 
 def _assign(patch: dict[str, Any], assignment: str) -> None:

@@ -229,7 +229,10 @@ def _schedule_problems(spec: JobSpec) -> list[FieldProblem]:
     given = [name for name in ("cron", "every", "at") if getattr(spec.schedule, name) is not None]
     if len(given) != 1:
         message = f"exactly one of cron, every and at, not {' and '.join(given) or 'none'}"
-        return [FieldProblem(field="schedule", message=message, remedy="leave schedule out to run only on request")]
+        remedy = "leave schedule out to run only on request"
+        if given:
+            remedy = "keep one; in a partial edit, set the others to null"
+        return [FieldProblem(field="schedule", message=message, remedy=remedy)]
     if spec.schedule.every is not None:
         return _duration_problems("schedule.every", spec.schedule.every, SHORTEST_INTERVAL)
     if spec.schedule.cron is not None:
