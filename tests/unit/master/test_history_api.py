@@ -1,11 +1,16 @@
 """Versions of jobs over HTTP, on memory ports: partial edits, history, going back, bringing back, repetitions."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
+from dcron_core.adapters.memory.log import MemoryLog, MemoryReader
+from dcron_core.clock import Clock
+from dcron_core.ports.log import Bounds, Record
 from dcron_schemas.codec import decode_event
 from dcron_schemas.events import JobEvent, JobReverted, JobUpdated
 from tests.services import JOB_EVENTS, Ports
@@ -292,3 +297,64 @@ async def test_bad_requests_are_told_and_nothing_is_written() -> None:
             assert says in answer.text
             assert answer.headers["content-type"] == "application/problem+json"
         assert len(events(ports)) == end
+
+
+class HeldLog(MemoryLog):
+    """The same log as another one's; what it gives to read can be held back, as a slow broker does."""
+
+    def __init__(self, shared: MemoryLog, clock: Clock) -> None:
+        super().__init__(clock)
+        self.appended, self._topics = shared.appended, shared._topics
+        self.flowing = asyncio.Event()
+        self.flowing.set()
+        self.asked_for_end = asyncio.Event()  # while it was held back
+
+    async def bounds(self, topic: str, partition: int = 0) -> Bounds:
+        if not self.flowing.is_set():
+            self.asked_for_end.set()
+        return await super().bounds(topic, partition)
+
+    @asynccontextmanager
+    async def reader(self, topic: str, offsets: Mapping[int, int] | None = None) -> AsyncIterator[MemoryReader]:
+        async with super().reader(topic, offsets) as reader:
+            yield HeldReader(self, topic, reader._positions)
+
+
+class HeldReader(MemoryReader):
+    _log: HeldLog
+
+    async def poll(self, timeout_s: float, limit: int = 1000) -> list[Record]:
+        records = await super().poll(timeout_s, limit)
+        await self._log.flowing.wait()
+        return records
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("PATCH", "", {"description": "mine"}), ("POST", "/revert", {"version": 1}), ("GET", "/history", None)],
+)
+async def test_a_master_that_is_behind_reads_on_before_it_answers(method: str, path: str, body: Any) -> None:
+    """G1: what another one acknowledged is in the answer, and an edit without a condition is on it."""
+    ports, behind = Ports(), Ports()
+    behind.store = ports.store
+    behind.log = held = HeldLog(ports.log, ports.clock)
+    async with ports.master() as (_, first), behind.master() as (second, client):
+        url = await created(first)
+        await second.history.at_end()
+        held.flowing.clear()
+        acknowledged = await first.patch(url, json={"timeout": "5m"})
+        assert acknowledged.status_code == 200
+        asking = asyncio.create_task(client.request(method, url + path, json=body))
+        reading_on = asyncio.create_task(held.asked_for_end.wait())
+        await asyncio.wait((asking, reading_on), return_when=asyncio.FIRST_COMPLETED)
+        held.flowing.set()
+        answer = await asking
+        assert answer.status_code == 200, answer.text
+        assert reading_on.done()
+        history = (await first.get(f"{url}/history")).json()["versions"]
+        if method == "GET":
+            assert answer.json()["versions"] == history
+        else:
+            assert [version["version"] for version in history] == [1, 2, 3]
+            assert history[1]["spec"] == HELLO | {"timeout": "5m"}
+            assert history[2]["spec"] == (HELLO | {"timeout": "5m", "description": "mine"} if path == "" else HELLO)

@@ -24,8 +24,8 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     with ExitStack() as stack:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            # The protocol is named because asyncio looks at it before it sets TCP_NODELAY; without that, an answer waits
-            # 40 ms for the client's delayed acknowledgement.
+            # The protocol is named because asyncio looks at it before it sets TCP_NODELAY; without that, an answer
+            # waits 40 ms for the client's delayed acknowledgement.
             bound = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((host, port))
