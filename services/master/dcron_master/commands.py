@@ -172,6 +172,7 @@ class Commands:
         if expected is None or expected == job.version:
             return job.spec, job.version
         try:  # it will be refused, with the difference from the definition now to the one that was wanted
+            await self._history.at_end()
             return await self._history.definition(command.job_id, expected), expected
         except (UnknownJobError, UnavailableError):
             return job.spec, expected
@@ -181,6 +182,8 @@ class Commands:
         end = (await self._log.bounds(self._topic)).end
         try:
             await asyncio.wait_for(self._projector.passed(end - 1), self._timeout_s)
+        except LogMismatchError as error:
+            raise UnavailableError(f"the projection stopped: {error}") from error
         except TimeoutError:
             raise UnavailableError(
                 f"this master is at position {self._projector.projected}, and not at the log's end, {end - 1}, after "
