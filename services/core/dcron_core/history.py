@@ -39,6 +39,7 @@ from dcron_schemas.job import JobSpec
 
 REST_S = 0.05  # after news, unless somebody waits for more: what happens meanwhile is read in one go
 HANDLED_KEPT = 2 * REPETITION_WINDOW  # events whose outcomes are kept
+END_WITHIN_S = 10.0  # a history that was at the log's end once is never further from it than this
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -116,7 +117,13 @@ class History:
         end = (await self._log.bounds()).end
         if not self.caught_up.is_set():
             self.require(end)
-        await self.passed(end - 1)
+        try:
+            await asyncio.wait_for(self.passed(end - 1), END_WITHIN_S)
+        except TimeoutError:
+            raise UnavailableError(
+                f"the log's history is at position {self.position}, and not at the log's end, {end - 1}, after "
+                f"{END_WITHIN_S:g} s"
+            ) from None
         return end - 1
 
     def require(self, end: int) -> None:

@@ -1,8 +1,8 @@
 """From a request to an event in the log, and from the fold's outcome to the answer (design §5, "A command"; G1).
 
-The order is: look at the window of repetitions, fold the event on trial, append it, wait until this
-master's own fold has passed it, answer with that fold's outcome. What cannot be known in time is answered
-as unknown, with the place to ask; it is never guessed.
+The order is: look at the window of repetitions, find the definition that an edit is on, fold the event on trial,
+append it, wait until this master's own fold has passed it, answer with that fold's outcome. What cannot be known in
+time is answered as unknown, with the place to ask; it is never guessed.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.errors import (
@@ -21,16 +20,19 @@ from dcron_core.errors import (
     OutcomeUnknownError,
     StoreUnavailableError,
     UnavailableError,
+    UnknownJobError,
 )
 from dcron_core.failpoints import Failpoints
 from dcron_core.history import Handled, History
 from dcron_core.ids import IdSource, derived_id
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
 from dcron_core.ports.log import Log, Producer
+from dcron_master.edits import Edit, is_repeated
 from dcron_master.metrics import MasterMetrics
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
-from dcron_schemas.events import EventData, JobCreated, JobEvent, JobReverted, JobUpdated
+from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored
+from dcron_schemas.job import JobSpec
 
 T = TypeVar("T")
 
@@ -38,12 +40,12 @@ T = TypeVar("T")
 class Command(Struct, frozen=True, kw_only=True):
     """What somebody wants."""
 
-    data: EventData
+    data: EventData | Edit
     actor: str
     request_id: str
     job_id: str
     idempotency_key: str = ""  # of the client; "": each try is a command of its own
-    expected_version: int | None = None
+    expected_version: int | None = None  # None: any; of an edit: the one at the log's end
 
 
 class Commands:
@@ -79,7 +81,7 @@ class Commands:
         Raises CommandRejectedError if it was refused, UnavailableError if nothing was written, and
         OutcomeUnknownError if it may have been.
         """
-        kind, began = type(command.data).__name__, self._clock.monotonic()
+        kind, began = _kind(command), self._clock.monotonic()
         answer = "failed"
         try:
             applied = await self._execute(command)
@@ -100,25 +102,27 @@ class Commands:
             raise UnavailableError(str(self._projector.stopped))
         if not self._projector.caught_up.is_set():
             raise StoreUnavailableError("this master is still reading the log, or cannot reach etcd or Kafka")
-        event = self._event(command)
-        repeated = self._projector.table.position_of(event.event_id)
+        event_id = self._event_id(command)
+        if self._is_ahead(command):
+            await self._read_on()
+        repeated = self._projector.table.position_of(event_id)
         if repeated is not None:
-            return await self._known(repeated, event)
+            return await self._known(repeated, event_id, command)
+        event = await self._event(command, event_id)
         await self._try_out(event)
         self._failpoints.reach("command.before_append")
         position = await self._append(event)
         self._failpoints.reach("command.appended")
-        outcome = await self._within(self._outcome(position), event, position)
+        outcome = await self._within(self._outcome(position), event_id, position)
         self._failpoints.reach("command.before_answer")
         if isinstance(outcome, Repeated):
-            return await self._known(outcome.position, event)
+            return await self._known(outcome.position, event_id, command)
         return _applied(outcome)
 
-    def outcome_of(self, event_id: str) -> Outcome | None:
-        """Return the outcome of an earlier command; None if it is not among the last 10,000 events."""
+    async def outcome_of(self, event_id: str) -> Handled | None:
+        """Return an earlier command's event and outcome; None if it is not among the last 10,000 events."""
         position = self._projector.table.position_of(event_id)
-        handled = None if position is None else self._handled(position)
-        return handled.outcome if handled else None
+        return None if position is None else await self._first(position, event_id)
 
     async def _outcome(self, position: int) -> Outcome:
         """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
@@ -133,26 +137,65 @@ class Commands:
         """Return what came of the event there; one from before this master's time is in the history."""
         return self._projector.handled(position) or self._history.handled(position)
 
-    def _event(self, command: Command) -> JobEvent:
-        now = self._clock.now()
+    def _event_id(self, command: Command) -> str:
         key = command.idempotency_key
+        return derived_id(command.actor, key) if key else self._ids.uuid7(self._clock.now())
+
+    def _is_ahead(self, command: Command) -> bool:
+        """Tell whether the command may be on a definition that this master has not read yet."""
+        if isinstance(command.data, EventData):
+            return False
+        job = self._projector.table.get(command.job_id)
+        return job is None or command.expected_version != job.version
+
+    async def _event(self, command: Command, event_id: str) -> JobEvent:
+        data, expected = command.data, command.expected_version
+        if not isinstance(data, EventData):
+            before, expected = await self._meant(command)
+            data = data.on(before)
         return JobEvent(
-            event_id=derived_id(command.actor, key) if key else self._ids.uuid7(now),
+            event_id=event_id,
             job_id=command.job_id,
             actor=command.actor,
             request_id=command.request_id,
-            at=now,
-            data=command.data,
-            expected_version=command.expected_version,
+            at=self._clock.now(),
+            data=data,
+            expected_version=expected,
         )
+
+    async def _meant(self, command: Command) -> tuple[JobSpec, int]:
+        """Return the definition that an edit is on, and its version."""
+        job = self._projector.table.get(command.job_id)
+        if job is None:
+            raise UnknownJobError(f"there is no job {command.job_id}; it may have been deleted")
+        expected = command.expected_version
+        if expected is None or expected == job.version:
+            return job.spec, job.version
+        try:  # it will be refused, with the difference from the definition now to the one that was wanted
+            await self._history.at_end()
+            return await self._history.definition(command.job_id, expected), expected
+        except (UnknownJobError, UnavailableError):
+            return job.spec, expected
+
+    async def _read_on(self) -> None:
+        """Wait until this master has folded all that is in the log now."""
+        end = (await self._log.bounds(self._topic)).end
+        try:
+            await asyncio.wait_for(self._projector.passed(end - 1), self._timeout_s)
+        except LogMismatchError as error:
+            raise UnavailableError(f"the projection stopped: {error}") from error
+        except TimeoutError:
+            raise UnavailableError(
+                f"this master is at position {self._projector.projected}, and not at the log's end, {end - 1}, after "
+                f"{self._timeout_s:g} s"
+            ) from None
 
     async def _try_out(self, event: JobEvent) -> None:
         """Raise now what the fold would refuse, so that the log is spared; on doubt, read on to the log's end."""
         table = self._projector.table
         if isinstance(fold(table, table.position + 1, event), Applied):
             return
-        end = (await self._log.bounds(self._topic)).end
-        await self._within(self._projector.passed(end - 1), event, end - 1)
+        await self._read_on()
         table = self._projector.table
         outcome = fold(table, table.position + 1, event)
         if isinstance(outcome, Rejected):
@@ -163,9 +206,9 @@ class Commands:
         try:
             return await self._producer.append(self._topic, event.job_id, encode(event))
         except LogUnavailableError:
-            return await self._within(self._projector.seen(event.event_id), event, None)
+            return await self._within(self._projector.seen(event.event_id), event.event_id, None)
 
-    async def _within(self, wait: Awaitable[T], event: JobEvent, position: int | None) -> T:
+    async def _within(self, wait: Awaitable[T], event_id: str, position: int | None) -> T:
         try:
             return await asyncio.wait_for(wait, self._timeout_s)
         except (TimeoutError, LogMismatchError) as error:
@@ -174,37 +217,46 @@ class Commands:
             why = f"because the projection stopped ({error})" if stopped else f"after {self._timeout_s:g} s"
             raise OutcomeUnknownError(
                 f"the command {where}, but its outcome is not known {why}; ask at "
-                f"/api/v1/commands/{event.event_id}, or repeat it with the same Idempotency-Key"
+                f"/api/v1/commands/{event_id}, or repeat it with the same Idempotency-Key"
             ) from None
 
-    async def _known(self, position: int, event: JobEvent) -> Applied:
+    async def _known(self, position: int, event_id: str, command: Command) -> Applied:
         """Return what the event with this id, at `position`, came to."""
-        if self._handled(position) is None:  # from before this master's time: its history is still being read
-            await self._within(self._history.passed(position), event, position)
-        handled = self._handled(position)
-        assert handled is not None, "the window of repetitions is shorter than what is kept"
-        if not _same(handled.event, event):
+        first = await self._first(position, event_id)
+        if not _same(first.event, command):
             raise NotPossibleError(
-                f"this Idempotency-Key was used for another {type(handled.event.data).__name__}, at position "
+                f"this Idempotency-Key was used for another {type(first.event.data).__name__}, at position "
                 f"{position} of the log; use a new key for each command"
             )
+        assert not isinstance(first.outcome, Repeated)
+        return _applied(first.outcome)
+
+    async def _first(self, position: int, event_id: str) -> Handled:
+        """Return the event at `position`, or the one before it that it repeats, and its outcome."""
+        if self._handled(position) is None:  # from before this master's time: its history is still being read
+            await self._within(self._history.passed(position), event_id, position)
+        handled = self._handled(position)
+        assert handled is not None, "the window of repetitions is shorter than what is kept"
         if isinstance(handled.outcome, Repeated):
-            return await self._known(handled.outcome.position, event)
-        return _applied(handled.outcome)
+            return await self._first(handled.outcome.position, event_id)
+        return handled
 
 
-def _same(first: JobEvent, second: JobEvent) -> bool:
-    """Tell whether two events with one id are one command that was sent twice."""
-    if type(first.data) is not type(second.data):
+def _kind(command: Command) -> str:
+    data = command.data
+    return (type(data) if isinstance(data, EventData) else data.kind).__name__
+
+
+def _same(first: JobEvent, again: Command) -> bool:
+    """Tell whether `again` is the command that became `first`, sent once more."""
+    data = again.data
+    if isinstance(data, JobCreated):  # each try thinks up a job id of its own
+        return data == first.data
+    if first.job_id != again.job_id:
         return False
-    if isinstance(first.data, JobCreated):  # each try thinks up a job id of its own
-        return first.data == second.data
-    return first.job_id == second.job_id and _without_before(first.data) == _without_before(second.data)
-
-
-def _without_before(data: EventData) -> EventData:
-    """Return what the client sent: `before` is what the master saw."""
-    return replace(data, before=None) if isinstance(data, JobUpdated | JobReverted) else data
+    if isinstance(data, JobRestored):  # what was deleted last; the id says which job is wanted back
+        return isinstance(first.data, JobRestored)
+    return data == first.data if isinstance(data, EventData) else is_repeated(first.data, data)
 
 
 def _applied(outcome: Applied | Rejected) -> Applied:

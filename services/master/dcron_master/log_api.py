@@ -9,7 +9,7 @@ from litestar.params import JSONBody
 from dcron_core.errors import LogMismatchError, OffsetOutOfRangeError
 from dcron_core.http.problems import ProblemError
 from dcron_core.http.request_id import request_id_of
-from dcron_master.api import ACTOR
+from dcron_master.asking import ACTOR
 from dcron_master.skips import RecordSkips
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import RecordSkip, RecordSkipped

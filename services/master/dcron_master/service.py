@@ -33,8 +33,11 @@ from dcron_core.settings import MasterSettings
 from dcron_core.telemetry import get_logger
 from dcron_core.topics import topics
 from dcron_core.version import VERSION
-from dcron_master.api import JobController, asking, command_outcome, info
+from dcron_master.api import JobController, command_outcome, info
+from dcron_master.asking import asking
+from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
+from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.page import login, page, security_headers
@@ -157,9 +160,10 @@ def _application(
         "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
+    controllers = [JobController, HistoryController, AuditController]
     app = Litestar(
         route_handlers=[
-            JobController,
+            *controllers,
             command_outcome,
             skip_record,
             info,

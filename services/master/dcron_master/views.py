@@ -1,12 +1,16 @@
-"""Jobs as the API shows them, and pages of them."""
+"""Jobs as the API shows them, now and then, and pages of them."""
 
 import base64
 import binascii
 from datetime import datetime
 
+from litestar import Response
+from msgspec import Struct
+
 from dcron_core.http.problems import ProblemError
 from dcron_core.schedule import describe, timetable_of
 from dcron_schemas.api import FieldProblem, Job, JobList
+from dcron_schemas.audit import JobThen
 from dcron_schemas.state import JobEntry
 
 MOST_PER_PAGE = 500
@@ -28,6 +32,26 @@ def job_view(entry: JobEntry, now: datetime) -> Job:
     )
 
 
+def job_response(entry: JobEntry, now: datetime, status: int) -> Response[Job]:
+    """Return the answer that shows the job; its version is the ETag."""
+    return Response(job_view(entry, now), status_code=status, headers={"ETag": f'"{entry.version}"'})
+
+
+def job_then(entry: JobEntry) -> JobThen:
+    """Return the job as it stood once."""
+    return JobThen(
+        job_id=entry.job_id,
+        version=entry.version,
+        spec=entry.spec,
+        anchor=entry.anchor,
+        position=entry.position,
+        created_at=entry.created_at,
+        updated_at=entry.updated_at,
+        updated_by=entry.updated_by,
+        schedule_text=describe(entry.spec),
+    )
+
+
 def _next_tick(entry: JobEntry, now: datetime) -> datetime | None:
     try:
         timetable = timetable_of(entry.spec, entry.anchor)
@@ -36,9 +60,15 @@ def _next_tick(entry: JobEntry, now: datetime) -> datetime | None:
     return timetable.next_after(max(now, entry.anchor)) if timetable else None
 
 
-def job_page(
-    entries: list[JobEntry], now: datetime, *, namespace: str, name: str, text: str, cursor: str, limit: int
-) -> JobList:
+class Page(Struct, frozen=True):
+    """Some of the jobs that match, by namespace and name."""
+
+    entries: list[JobEntry]
+    total: int  # that match, over all pages
+    next_cursor: str | None
+
+
+def page_of(entries: list[JobEntry], *, namespace: str, name: str, text: str = "", cursor: str, limit: int) -> Page:
     """Return one page of the jobs that match. `entries` are ordered by namespace and name, and so is the page."""
     if not 1 <= limit <= MOST_PER_PAGE:
         raise bad_parameter("limit", str(limit), f"a number from 1 to {MOST_PER_PAGE}")
@@ -46,8 +76,13 @@ def job_page(
     found = [entry for entry in entries if _matches(entry, namespace, name, text.lower())]
     rest = [entry for entry in found if (entry.spec.namespace, entry.spec.name) > after]
     page = rest[:limit]
-    following = _encode_cursor(page[-1]) if len(rest) > limit else None
-    return JobList(jobs=tuple(job_view(entry, now) for entry in page), total=len(found), next_cursor=following)
+    return Page(page, len(found), _encode_cursor(page[-1]) if len(rest) > limit else None)
+
+
+def job_list(page: Page, now: datetime) -> JobList:
+    """Return a page of the jobs as they are."""
+    jobs = tuple(job_view(entry, now) for entry in page.entries)
+    return JobList(jobs=jobs, total=page.total, next_cursor=page.next_cursor)
 
 
 def _matches(entry: JobEntry, namespace: str, name: str, text: str) -> bool:

@@ -17,3 +17,6 @@ app.command(
     help="Print, or write out, the chain's value now: keep it elsewhere, and verify against it later.",
 )
 app.command("dcron_standalone.ledger_commands:show_ledger", name="ledger", help="What became of every tick.")
+app.command("dcron_standalone.time_travel_commands:show_state", name="state", help="Show the crontab as it was.")
+app.command("dcron_standalone.time_travel_commands:show_difference", name="diff", help="Show what became other.")
+app.command("dcron_standalone.time_travel_commands:restore_crontab", name="restore", help="Bring the crontab back.")

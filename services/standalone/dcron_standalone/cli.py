@@ -34,7 +34,9 @@ app = App(
     error_console=err,
 )
 app.command(
-    "dcron_standalone.job_commands:app", name="job", help="Jobs: apply, list, show, run, pause, resume, remove."
+    "dcron_standalone.job_commands:app",
+    name="job",
+    help="Jobs: apply, list, show, change, run, pause, remove; their versions.",
 )
 app.command(
     "dcron_standalone.audit_commands:app", name="audit", help="What the crontab was, who changed it, and the proof."
@@ -42,6 +44,7 @@ app.command(
 app.command(
     "dcron_standalone.log_tools:app", name="log", help="The log of job events: verify, repair, rebuild, back up, mend."
 )
+app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 

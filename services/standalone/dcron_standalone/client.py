@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ import httpx
 import msgspec
 
 from dcron_core.errors import DcronError
+from dcron_core.executions import job_of
 from dcron_core.ids import IdSource
 from dcron_schemas.api import (
     ExecutionList,
@@ -24,11 +26,26 @@ from dcron_schemas.api import (
     Problem,
     RunAccepted,
 )
-from dcron_schemas.audit import RecordSkip, RecordSkipped
+from dcron_schemas.audit import (
+    Crontab,
+    CrontabDifference,
+    DeletedJob,
+    DeletedJobList,
+    JobHistory,
+    JobThen,
+    RecordSkip,
+    RecordSkipped,
+    Restore,
+    RestorePlan,
+    RestoreResult,
+    Revert,
+)
 from dcron_schemas.job import JobSpec
 from dcron_standalone.data_directory import Access, DataDirectory
+from dcron_standalone.differences import change_lines
 
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+RESTORE_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # a command for each job that is brought back
 RETRY_AFTER_S = 1.0
 JOBS_PER_PAGE = 500
 IDS_PER_REQUEST = 50
@@ -115,6 +132,62 @@ class Client:
         """Replace the definition, if the job still is at the version that was seen."""
         return decoded(self.command("PUT", self.jobs_url(job.job_id), body=spec, version=job.version), Job)
 
+    def patch(self, job: Job, patch: dict[str, Any]) -> Job:
+        """Change some fields, whatever version the job is at."""
+        return decoded(self.command("PATCH", self.jobs_url(job.job_id), body=patch), Job)
+
+    def revert(self, job: Job, version: int) -> Job:
+        """Give the job an earlier version's definition, if it still is at the version that was seen."""
+        url = self.jobs_url(job.job_id, "revert")
+        return decoded(self.command("POST", url, body=Revert(version=version), version=job.version), Job)
+
+    def restore(self, job_id: str) -> Job:
+        """Let a deleted job stand again."""
+        return decoded(self.command("POST", self.jobs_url(job_id, "restore")), Job)
+
+    def history(self, job_id: str) -> JobHistory:
+        return self.get(self.jobs_url(job_id, "history"), JobHistory)
+
+    def deleted(self, name: str, namespace: str = "") -> tuple[DeletedJob, ...]:
+        """Return the deleted jobs of that name, the last one first."""
+        return self.get(self.jobs_url("deleted"), DeletedJobList, {"name": name, "namespace": namespace}).jobs
+
+    def jobs_at(self, at: datetime, **query: str) -> Iterator[JobThen]:
+        """Yield all jobs as they stood at `at` that match `namespace` or `name`, over all pages."""
+        for page in self.crontab(at, **query):
+            yield from page.jobs
+
+    def crontab(self, at: datetime, **query: str) -> Iterator[Crontab]:
+        """Yield the pages of the crontab as it was."""
+        parameters: dict[str, Any] = {key: value for key, value in query.items() if value}
+        parameters |= {"at": at.isoformat(), "limit": JOBS_PER_PAGE}
+        while True:
+            page = self.get(self.audit_url("state"), Crontab, parameters)
+            yield page
+            if page.next_cursor is None:
+                return
+            parameters["cursor"] = page.next_cursor
+
+    def crontab_difference(self, start: datetime, end: datetime | None) -> CrontabDifference:
+        """Return what is other at `end` (None: now) than at `start`."""
+        parameters = {"from": start.isoformat()} | ({"to": end.isoformat()} if end else {})
+        return self.get(self.audit_url("diff"), CrontabDifference, parameters)
+
+    def restore_plan(self, at: datetime, job_ids: list[str]) -> RestorePlan:
+        """Return what would bring the jobs (none named: all) back to how they stood at `at`."""
+        return self.get(self.audit_url("restore"), RestorePlan, {"at": at.isoformat(), "job_id": job_ids})
+
+    def carry_out(self, plan: RestorePlan, job_ids: list[str]) -> RestoreResult:
+        """Do what the plan says."""
+        body = Restore(at=plan.at, planned_at=plan.planned_at, job_ids=tuple(job_ids))
+        return decoded(
+            self.command("POST", self.audit_url("restore"), body=body, timeout=RESTORE_TIMEOUT), RestoreResult
+        )
+
+    def kill(self, execution_id: str) -> RunAccepted:
+        url = self.jobs_url(job_of(execution_id), "executions", execution_id, "kill")
+        return decoded(self.command("POST", url), RunAccepted)
+
     def delete(self, job: Job) -> None:
         self.command("DELETE", self.jobs_url(job.job_id))
 
@@ -163,6 +236,10 @@ class Client:
         """Return the address of the jobs, or of something below them."""
         return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
 
+    def audit_url(self, name: str) -> str:
+        """Return the address of one of the questions about the crontab as it was."""
+        return f"{self.access.url}/api/v1/audit/{name}"
+
     def get(
         self, url: str, kind: type[T], parameters: dict[str, Any] | None = None, *, timeout_s: float | None = None
     ) -> T:
@@ -171,16 +248,22 @@ class Client:
         return decoded(self._request("GET", url, params=parameters, timeout=timeout), kind)
 
     def command(
-        self, method: str, url: str, *, body: msgspec.Struct | None = None, version: int | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        body: msgspec.Struct | dict[str, Any] | None = None,
+        version: int | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> httpx.Response:
         """Send a command. The same key on both tries makes it one command, however often it arrives."""
         headers = {"Idempotency-Key": self._ids.token(128)}
         if version is not None:
             headers["If-Match"] = f'"{version}"'
         if body is None:
-            return self._request(method, url, headers=headers)
+            return self._request(method, url, headers=headers, timeout=timeout)
         headers["Content-Type"] = "application/json"
-        return self._request(method, url, headers=headers, content=msgspec.json.encode(body))
+        return self._request(method, url, headers=headers, content=msgspec.json.encode(body), timeout=timeout)
 
     def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
         """Send a request, and once more if the service was not available or the connection broke."""
@@ -230,4 +313,8 @@ def _refusal(response: httpx.Response) -> ApiError:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ApiError(f"{_origin(str(response.url))} answered {response.status_code} {response.reason_phrase}")
     details = "; ".join(describe_field(each) for each in problem.errors) or problem.detail
-    return ApiError(f"{problem.title}: {details}" if details else problem.title, problem)
+    message = f"{problem.title}: {details}" if details else problem.title
+    if problem.difference:
+        lines = [f"  from version {problem.current_version}, as it is now, to what was asked for:"]
+        message = "\n".join((message, *lines, *change_lines(problem.difference)))
+    return ApiError(message, problem)

@@ -20,7 +20,11 @@ from dcron_standalone.terminal import note, out, say
 
 DEFAULT_NAMESPACE = "default"
 
-app = App(name="job", help="Jobs: apply, list, show, run, pause, resume, remove.")
+app = App(name="job", help="Jobs: apply, list, show, change, run, pause, resume, remove; their versions.")
+app.command("dcron_standalone.history_commands:set_fields", name="set", help="Change some fields of a job.")
+app.command("dcron_standalone.history_commands:show_history", name="history", help="Show every version of a job.")
+app.command("dcron_standalone.history_commands:revert_job", name="revert", help="Go back to an earlier version.")
+app.command("dcron_standalone.history_commands:restore_job", name="restore", help="Bring a deleted job back.")
 
 Namespace = Annotated[str, Parameter(name=["--namespace", "-n"], help="Needed if several namespaces have the name.")]
 Name = Annotated[str, Parameter(help="The job's name.")]
@@ -45,6 +49,16 @@ def job_named(client: Client, name: str, namespace: str) -> Job:
     return job
 
 
+def job_label(spec: JobSpec) -> str:
+    """Return how a job is called, with its namespace where it is not the usual one."""
+    return label(spec.namespace, spec.name)
+
+
+def label(namespace: str, name: str) -> str:
+    """Return a job's name, with its namespace where it is not the usual one."""
+    return name if namespace == DEFAULT_NAMESPACE else f"{namespace}/{name}"
+
+
 def apply_specs(client: Client, specs: list[JobSpec]) -> None:
     """Create or update each job, and say what was done to it."""
     for spec in specs:
@@ -55,7 +69,7 @@ def apply_specs(client: Client, specs: list[JobSpec]) -> None:
             job, done = existing, "unchanged"
         else:
             job, done = client.update(existing, spec), "updated"
-        say(f"{_label(job)} {done} (version {job.version}; {job.schedule_text})")
+        say(f"{job_label(job.spec)} {done} (version {job.version}; {job.schedule_text})")
 
 
 @app.command(name="apply")
@@ -131,7 +145,7 @@ def run_job(
     with connected() as client:
         job = job_named(client, name, namespace)
         accepted = client.run(job)
-        say(f"{_label(job)} runs as {accepted.execution_id}")
+        say(f"{job_label(job.spec)} runs as {accepted.execution_id}")
         if follow:
             follow_run(client, accepted.execution_id)
         else:
@@ -143,7 +157,7 @@ def pause_job(name: Name, *, namespace: Namespace = "") -> None:
     """Stop a job's ticks until it is resumed."""
     with connected() as client:
         job = client.pause(job_named(client, name, namespace))
-        say(f"{_label(job)} paused (version {job.version})")
+        say(f"{job_label(job.spec)} paused (version {job.version})")
 
 
 @app.command(name="resume")
@@ -152,7 +166,7 @@ def resume_job(name: Name, *, namespace: Namespace = "") -> None:
     with connected() as client:
         job = client.resume(job_named(client, name, namespace))
         when = ahead(job.next_tick, SystemClock().now()) if job.next_tick else "none"
-        say(f"{_label(job)} resumed (version {job.version}; next tick {when})")
+        say(f"{job_label(job.spec)} resumed (version {job.version}; next tick {when})")
 
 
 @app.command(name="rm")
@@ -161,11 +175,7 @@ def remove_job(name: Name, *, namespace: Namespace = "") -> None:
     with connected() as client:
         job = job_named(client, name, namespace)
         client.delete(job)
-        say(f"{_label(job)} removed")
-
-
-def _label(job: Job) -> str:
-    return job.spec.name if job.spec.namespace == DEFAULT_NAMESPACE else f"{job.spec.namespace}/{job.spec.name}"
+        say(f"{job_label(job.spec)} removed")
 
 
 def _latest(client: Client, jobs: list[Job]) -> dict[str, ExecutionView] | None:
@@ -183,7 +193,7 @@ def _table(jobs: list[Job], latest: dict[str, ExecutionView] | None) -> Table:
     for job in jobs:
         last = Text("?", "yellow") if latest is None else _last_result(latest.get(job.job_id))
         table.add_row(
-            Text(_label(job)),
+            Text(job_label(job.spec)),
             Text(job.schedule_text),
             ahead(job.next_tick, now) if job.next_tick else "-",
             last,

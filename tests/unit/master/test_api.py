@@ -186,7 +186,7 @@ async def test_bad_ids_parameters_and_conditions() -> None:
             (await client.delete(url, headers={"If-Match": '"7"'}), 409, "version 7"),
             (await client.post("/api/v1/jobs", json=HELLO), 409, "taken"),
             (await client.get("/api/v1/nowhere"), 404, "openapi"),
-            (await client.patch(url), 405, ""),
+            (await client.put("/api/v1/jobs"), 405, ""),
         ]
         for answer, status, says in cases:
             assert answer.status_code == status, answer.text

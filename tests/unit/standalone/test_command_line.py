@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from dcron_schemas.api import FieldProblem, Problem
+from dcron_schemas.audit import FieldChange
 from dcron_schemas.job import JobSpec, Run
 from dcron_standalone import client as client_module
 from dcron_standalone.cli import main
@@ -152,6 +153,34 @@ def test_a_problem_answer_becomes_one_line_with_field_value_and_remedy(answers: 
     client.close()
     assert str(caught.value) == "refused: timezone: no such zone ('X'); write UTC"
     assert len(answers.keys) == 1, "a refusal is not tried again"
+
+
+CONFLICT = Problem(
+    title="the job has changed",
+    status=409,
+    detail="job 'a' is at version 2, the command was meant for version 1",
+    current_version=2,
+    expected_version=1,
+    current=SPEC,
+    difference=(
+        FieldChange(field="timeout", before="5m", after=None),
+        FieldChange(field="tags", before=None, after=["x"]),
+    ),
+)
+
+
+@pytest.mark.parametrize("answers", [[(409, msgspec.json.encode(CONFLICT))]], indirect=True)
+def test_a_rival_edit_is_told_with_the_version_now_and_the_difference_field_by_field(answers: Answers) -> None:
+    client = Client(Access(answers.url, TOKEN))
+    with pytest.raises(ApiError) as caught:
+        client.create(SPEC)
+    client.close()
+    assert str(caught.value).splitlines() == [
+        "the job has changed: job 'a' is at version 2, the command was meant for version 1",
+        "  from version 2, as it is now, to what was asked for:",
+        '    timeout: "5m" → none',
+        '    tags: none → ["x"]',
+    ]
 
 
 @pytest.mark.parametrize("answers", [[(200, b"<html>a proxy's page")]], indirect=True)

@@ -96,11 +96,14 @@ def _refusal(error: CommandRejectedError) -> Problem:
 
 def _field_problems(extra: Any) -> tuple[FieldProblem, ...]:
     items = extra if isinstance(extra, list) else []
-    return tuple(
-        FieldProblem(field=str(item.get("key", "")), message=str(item.get("message", "")))
-        for item in items
-        if isinstance(item, dict)
-    )
+    return tuple(_field_problem(str(i.get("key", "")), str(i.get("message", ""))) for i in items if isinstance(i, dict))
+
+
+def _field_problem(key: str, message: str) -> FieldProblem:
+    """Say what litestar says; it calls the body `data`, and a missing one by that name alone."""
+    if message == "'data'":
+        return FieldProblem(field="", message="the body is missing", remedy="send a JSON object")
+    return FieldProblem(field="" if key == "data" else key, message=message)
 
 
 def _phrase(status: int) -> str:

@@ -91,6 +91,11 @@ def _created(table: JobTable, position: int, event: JobEvent, data: JobCreated) 
 
 
 def _restored(table: JobTable, position: int, event: JobEvent, data: JobRestored) -> Applied:
+    job = table.get(event.job_id)
+    if job is not None:
+        raise NotPossibleError(
+            f"job {job.spec.name!r} stands, at version {job.version}; only a deleted job is restored"
+        )
     return _new(table, position, event, data.spec, data.version)
 
 

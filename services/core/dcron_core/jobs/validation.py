@@ -48,26 +48,17 @@ _NOT_YET_VALUES: dict[str, dict[str, str]] = {
 
 def parse_job(body: bytes) -> JobSpec:
     """Return the checked definition in a JSON `body`; raise InvalidJobError with all that is wrong."""
-    if len(body) > MAX_JOB_BYTES:
-        raise InvalidJobError([_too_large(len(body))])
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJobError(
-            [FieldProblem(field="", message=f"not JSON: {error}", value=_shown(body[:80]))]
-        ) from error
-    return convert_job(document)
+    return convert_job(_decoded(body))
+
+
+def parse_patch(body: bytes) -> dict[str, Any]:
+    """Return the JSON merge patch in `body`, whose fields are those of a definition; raise InvalidJobError."""
+    return _of_known_fields(_decoded(body))
 
 
 def convert_job(document: Any) -> JobSpec:
     """Return the checked definition in `document`, decoded JSON or YAML; raise InvalidJobError."""
-    if not isinstance(document, dict):
-        raise InvalidJobError(
-            [FieldProblem(field="", message="not an object with fields such as name and run", value=_shown(document))]
-        )
-    problems = _unknown_fields(document, JobSpec, "")
-    if problems:
-        raise InvalidJobError(problems)
+    document = _of_known_fields(document)
     try:
         spec = msgspec.convert(document, JobSpec)
     except msgspec.ValidationError as error:
@@ -77,6 +68,29 @@ def convert_job(document: Any) -> JobSpec:
     if problems:
         raise InvalidJobError(problems)
     return spec
+
+
+def _decoded(body: bytes) -> Any:
+    if len(body) > MAX_JOB_BYTES:
+        raise InvalidJobError([_too_large(len(body))])
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJobError(
+            [FieldProblem(field="", message=f"not JSON: {error}", value=_shown(body[:80]))]
+        ) from error
+
+
+def _of_known_fields(document: Any) -> dict[str, Any]:
+    """Return `document` if it is an object whose fields are all known."""
+    if not isinstance(document, dict):
+        raise InvalidJobError(
+            [FieldProblem(field="", message="not an object with fields such as name and run", value=_shown(document))]
+        )
+    problems = _unknown_fields(document, JobSpec, "")
+    if problems:
+        raise InvalidJobError(problems)
+    return document
 
 
 def _size_problems(spec: JobSpec) -> list[FieldProblem]:
@@ -215,7 +229,10 @@ def _schedule_problems(spec: JobSpec) -> list[FieldProblem]:
     given = [name for name in ("cron", "every", "at") if getattr(spec.schedule, name) is not None]
     if len(given) != 1:
         message = f"exactly one of cron, every and at, not {' and '.join(given) or 'none'}"
-        return [FieldProblem(field="schedule", message=message, remedy="leave schedule out to run only on request")]
+        remedy = "leave schedule out to run only on request"
+        if given:
+            remedy = "keep one; in a partial edit, set the others to null"
+        return [FieldProblem(field="schedule", message=message, remedy=remedy)]
     if spec.schedule.every is not None:
         return _duration_problems("schedule.every", spec.schedule.every, SHORTEST_INTERVAL)
     if spec.schedule.cron is not None:
