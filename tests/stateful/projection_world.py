@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 
 from dcron_core.adapters.memory import MemoryLog, MemoryStore
 from dcron_core.clock import Clock
@@ -20,6 +19,7 @@ from tests.naive_fold import Jobs, NaiveFold
 from tests.services import JOB_EVENTS, KEYS
 from tests.stateful.connections import LogConnection, StoreConnection
 from tests.virtual_time import BEGINNING, VirtualClock, VirtualLoop
+from tests.witness import Witness
 
 
 class WatchedStore(MemoryStore):
@@ -51,70 +51,6 @@ class ToldLog(MemoryLog):
         return super().append(topic, key, value, headers)
 
 
-class Witness:
-    """Holds every revision of the store against the naive fold of the log (G2, G3)."""
-
-    def __init__(self, naive: NaiveFold) -> None:
-        self.problems: list[str] = []
-        self.revision = 0
-        self.position = -1
-        self.requests_from = 0
-        self.jobs: Jobs = {}  # as the store has them
-        self.runs: set[str] = set()
-        self.ever_asked: set[str] = set()  # runs, also those of a store that was emptied since
-        self.states: list[tuple[int, Jobs]] = []  # every one that the store was in, with its position
-        self.emptying = False
-        self._naive = naive
-
-    def see(self, events: list[KeyValue | Removed]) -> None:
-        """Take in one revision."""
-        self.revision = events[0].mod_revision
-        for event in events:
-            value = None if isinstance(event, Removed) else json.loads(event.value)
-            if event.key == KEYS.projection:
-                self._advance(value)
-            elif event.key.startswith(KEYS.jobs):
-                job_id = event.key.removeprefix(KEYS.jobs)
-                self.jobs = {**self.jobs, job_id: value} if value else _without(self.jobs, job_id)
-            elif event.key.startswith(KEYS.runs):
-                self._ask(event)
-        if self.position >= 0:  # else it was emptied: until it has a position, its job keys are of no table
-            self._check()
-            self.states.append((self.position, self.jobs))
-
-    def _advance(self, projection: Any) -> None:
-        position = -1 if projection is None else projection["position"]
-        if position <= self.position and not self.emptying:
-            self.problems.append(f"the position fell from {self.position} to {position}")
-        elif projection and projection["log_id"] != self._naive.log_id:
-            self.problems.append(f"position {position} is of log {projection['log_id']}, not {self._naive.log_id}")
-        self.position = position
-        self.requests_from = projection["requests_from"] if projection else 0
-
-    def _ask(self, event: KeyValue | Removed) -> None:
-        execution_id = event.key.removeprefix(KEYS.runs)
-        if isinstance(event, Removed):
-            self.runs.discard(execution_id)
-            return
-        if execution_id in self.ever_asked:
-            self.problems.append(f"the run {execution_id} was asked for twice")
-        self.runs.add(execution_id)
-        self.ever_asked.add(execution_id)
-
-    def _check(self) -> None:
-        naive, position = self._naive, self.position
-        if not naive.reachable(position):
-            self.problems.append(f"position {position} is beyond one that cannot be read: {naive.stuck_at()}")
-        elif self.jobs != naive.jobs_at(position):
-            self.problems.append(f"at position {position} the store has {self.jobs}, the log {naive.jobs_at(position)}")
-        elif self.runs != naive.runs_at(position, self.requests_from):
-            self.problems.append(f"at position {position} the store has the runs {self.runs}")
-
-
-def _without(jobs: Jobs, job_id: str) -> Jobs:
-    return {each: value for each, value in jobs.items() if each != job_id}
-
-
 @dataclass
 class Running:
     """A master's projector, and its connections."""
@@ -132,7 +68,7 @@ class World:
         self.loop = VirtualLoop()
         clock = VirtualClock(self.loop)
         self.naive = NaiveFold(window)
-        self.witness = Witness(self.naive)
+        self.witness = Witness(self.naive, KEYS)
         self.store = WatchedStore(clock, self.witness)
         self.log = ToldLog(clock, self.naive)
         self.mirror = Mirror()  # of the jobs, as a worker sees them
