@@ -96,6 +96,33 @@ async def test_a_reader_begins_where_it_is_told_and_goes_on(log: Log, topic: str
         assert [record.offset for record in await waiting] == [10]
 
 
+async def test_a_reader_goes_where_it_is_told_to(log: Log, topic: str) -> None:
+    """G3: back and forth, also in the middle of what it was reading; the versions of a job lie here and there."""
+    await fill(log, topic, 10)
+    async with log.reader(topic, {0: 2}) as reader:
+        assert [record.offset for record in await read(reader, 3)] == [2, 3, 4]
+        for offset in (8, 0, 5, 5, 9):
+            await reader.seek(0, offset)
+            (record,) = await read(reader, 1)
+            assert (record.offset, record.value) == (offset, str(offset).encode())
+        await reader.seek(0, 7)
+        assert [record.offset for record in await read(reader, 3)] == [7, 8, 9]
+        await reader.seek(0, 10)
+        assert await reader.poll(0.05) == []
+        await reader.seek(0, 12)
+        with pytest.raises(OffsetOutOfRangeError):
+            await read(reader, 1)
+
+
+async def test_a_reader_moves_one_partition_and_leaves_the_others(log: Log, topic: str) -> None:
+    await fill(log, topic, 30, partitions=2)
+    async with log.reader(topic, {0: 0, 1: 0}) as reader:
+        await read(reader, 30)
+        await reader.seek(1, 0)
+        end = (await log.bounds(topic, 1)).end
+        assert [(each.partition, each.offset) for each in await read(reader, end)] == [(1, n) for n in range(end)]
+
+
 async def test_a_reader_at_the_end_sees_only_what_is_new(log: Log, topic: str) -> None:
     await fill(log, topic, 10, partitions=3)
     async with log.reader(topic) as reader, log.producer() as producer:

@@ -47,4 +47,6 @@ def parse_failpoints(text: str) -> Failpoints:
             armed[name] = float(probability)
         except ValueError:
             raise SettingsError([f"DCRON_FAILPOINTS: {part!r} is not name=probability"]) from None
+        if not 0.0 <= armed[name] <= 1.0:
+            raise SettingsError([f"DCRON_FAILPOINTS: {part!r}: a probability is from 0 to 1"])
     return Failpoints(armed)

@@ -19,6 +19,7 @@ class Batch(Struct, frozen=True):
 
     position: int  # of the last
     operations: tuple[Operation, ...]
+    kills: tuple[Put, ...]  # to be written under a lease
 
 
 class _Pending(Struct, frozen=True):
@@ -37,12 +38,12 @@ class PendingChanges:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def add(self, position: int, changes: Iterable[Change], kill_lease: int) -> None:
-        """Queue what the event at `position` changes; kills are written under `kill_lease`."""
+    def add(self, position: int, changes: Iterable[Change]) -> None:
+        """Queue what the event at `position` changes."""
         jobs: list[Operation] = []
         requests: list[Operation] = []
         for change in changes:
-            (requests if isinstance(change, RunAsked | KillAsked) else jobs).extend(self._writes(change, kill_lease))
+            (requests if isinstance(change, RunAsked | KillAsked) else jobs).extend(self._writes(change))
         self._queue.append(_Pending(position, tuple(jobs), tuple(requests)))
 
     def forget_through(self, position: int) -> None:
@@ -55,7 +56,7 @@ class PendingChanges:
 
         Requests at positions before `requests_from` are left out.
         """
-        writes: dict[str, Operation] = {}
+        writes: dict[str, Put | Delete] = {}
         last, size = -1, 0
         for pending in self._queue:
             requests = pending.requests if pending.position >= requests_from else ()
@@ -67,9 +68,11 @@ class PendingChanges:
                 assert isinstance(operation, Put | Delete)
                 writes[operation.key] = operation
             last = pending.position
-        return Batch(last, tuple(writes.values()))
+        prefix = self._keys.kills
+        kills = tuple(put for put in writes.values() if isinstance(put, Put) and put.key.startswith(prefix))
+        return Batch(last, tuple(write for key, write in writes.items() if not key.startswith(prefix)), kills)
 
-    def _writes(self, change: Change, kill_lease: int) -> tuple[Operation, ...]:
+    def _writes(self, change: Change) -> tuple[Operation, ...]:
         keys = self._keys
         match change:
             case JobStands(entry):
@@ -79,6 +82,6 @@ class PendingChanges:
             case RunAsked(run):
                 return (Put(keys.run(run.execution_id), encode(run)),)
             case KillAsked(execution_id, kill):
-                return (Put(keys.kill(execution_id), encode(kill), kill_lease),)
+                return (Put(keys.kill(execution_id), encode(kill)),)
             case LogNamed():
                 return ()  # its id stands in the projection key

@@ -16,19 +16,33 @@ from contextlib import aclosing, suppress
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from dcron_core.errors import LogMismatchError, UnavailableError, UnreadableRecordError
+from dcron_core.errors import (
+    LeaseLostError,
+    LogMismatchError,
+    StoreUnavailableError,
+    UnavailableError,
+    UnreadableRecordError,
+)
 from dcron_core.failpoints import Failpoints
 from dcron_core.history import HANDLED_KEPT, Handled
 from dcron_core.job_log import JobLog
-from dcron_core.jobs.changes import KillAsked
 from dcron_core.jobs.fold import Applied, Outcome, fold
 from dcron_core.jobs.table import REPETITION_WINDOW, JobTable
 from dcron_core.keys import Keys
 from dcron_core.lifecycle import retrying
 from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.log import Log, Reader, Record
-from dcron_core.ports.store import KeyValue, KeyValueStore, ModRevisionIs, Put, Transaction
+from dcron_core.ports.store import (
+    KeyValue,
+    KeyValueStore,
+    ModRevisionIs,
+    Operation,
+    Put,
+    Transaction,
+    TransactionResult,
+)
 from dcron_core.telemetry import get_logger
 from dcron_master.log_check import require_its_log
 from dcron_master.pending import PendingChanges
@@ -216,8 +230,9 @@ class Projector:
         records = await reader.poll(POLL_S)
         try:
             for record in records:
-                await self._fold(record)
-                self._read = record.offset
+                if record.offset > self._read:  # one that is delivered again changes nothing
+                    await self._fold(record)
+                    self._read = record.offset
         except LogMismatchError:  # what came before it counts
             await self._write_pending()
             raise
@@ -241,16 +256,14 @@ class Projector:
         if event is None:
             log.warning("a record is stepped over", action="projector.stepped_over", position=position)
             self.table.step_over(position)
-            self._pending.add(position, (), 0)
+            self._pending.add(position, ())
             return
         outcome = fold(self.table, position, event)
         changes = outcome.changes if isinstance(outcome, Applied) else ()
         if not isinstance(outcome, Applied):
             log.info("event without effect", action="projector.no_effect", position=position, outcome=str(outcome))
-        kills = any(isinstance(change, KillAsked) for change in changes)
-        lease = await self._store.grant_lease(KILL_LEASE_S) if kills and position > self._stored else 0
         self.table.absorb(position, event.event_id, changes)
-        self._pending.add(position, changes, lease)
+        self._pending.add(position, changes)
         self._handled[position] = Handled(event, outcome)
         if len(self._handled) > HANDLED_KEPT:
             self._handled.popitem(last=False)
@@ -267,12 +280,7 @@ class Projector:
         batch = self._pending.next_batch(self._requests_from)
         projection = Projection(position=batch.position, log_id=self.table.log_id, requests_from=self._requests_from)
         self._failpoints.reach("projector.before_write")
-        result = await self._store.transact(
-            Transaction(
-                compare=(ModRevisionIs(self._keys.projection, self._projection_revision),),
-                success=(Put(self._keys.projection, encode(projection)), *batch.operations),
-            )
-        )
+        result = await self._write((Put(self._keys.projection, encode(projection)), *batch.operations), batch.kills)
         self._failpoints.reach("projector.written")
         if result.succeeded:
             self._projection_revision = result.revision
@@ -297,6 +305,16 @@ class Projector:
         self._projection_revision = current.mod_revision
         self._requests_from = projection.requests_from
         self._stored = projection.position
+
+    async def _write(self, operations: tuple[Operation, ...], kills: tuple[Put, ...]) -> TransactionResult:
+        """Write, if etcd's position is still the one that this extends; kills under a lease of their own."""
+        lease = await self._store.grant_lease(KILL_LEASE_S) if kills else 0
+        leased = tuple(replace(kill, lease=lease) for kill in kills)
+        compare = (ModRevisionIs(self._keys.projection, self._projection_revision),)
+        try:
+            return await self._store.transact(Transaction(compare, (*operations, *leased)))
+        except LeaseLostError as error:  # this process stood still since the line above: once more, with a new one
+            raise StoreUnavailableError(f"the kills' lease ended before they were written: {error}") from error
 
 
 def _event_id(record: Record) -> str | None:

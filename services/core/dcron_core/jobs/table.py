@@ -68,14 +68,19 @@ class JobTable:
             self._last[event_id] = position
         else:
             self._first[event_id] = position
-        window = self._window
-        window.append((position, event_id))
-        while window[0][0] <= position - REPETITION_WINDOW:
-            self._forget(*window.popleft())
+        self._window.append((position, event_id))
+        self._slide(position)
 
     def step_over(self, position: int) -> None:
         """Advance to `position`, whose record cannot be read and is stepped over."""
+        self._slide(position)
         self.position = position
+
+    def _slide(self, position: int) -> None:
+        """Let the window end at `position`: what is too far back for the next event is forgotten."""
+        window = self._window
+        while window and window[0][0] <= position - REPETITION_WINDOW:
+            self._forget(*window.popleft())
 
     def _forget(self, position: int, event_id: str) -> None:
         """Take the event id out of the window, unless it was repeated after `position`."""

@@ -1,0 +1,78 @@
+"""Holds every revision of etcd against the naive fold of the log: the validator of G2 and G3.
+
+G2: the jobs are those of the log at the position that stands beside them. G3: the position grows, unless the store
+was emptied; and no run is asked for twice.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from dcron_core.keys import Keys
+from dcron_core.ports.store import KeyValue, Removed
+from tests.naive_fold import Jobs, NaiveFold
+
+
+class Witness:
+    """Shown every revision of the store, in order; what was wrong with one is in `problems`."""
+
+    def __init__(self, naive: NaiveFold, keys: Keys) -> None:
+        self.problems: list[str] = []
+        self.revision = 0
+        self.position = -1
+        self.requests_from = 0
+        self.jobs: Jobs = {}  # as the store has them
+        self.runs: set[str] = set()
+        self.ever_asked: set[str] = set()  # runs, also those of a store that was emptied since
+        self.states: list[tuple[int, Jobs]] = []  # every one that the store was in, with its position
+        self.emptying = False
+        self._naive = naive
+        self._keys = keys
+
+    def see(self, events: Sequence[KeyValue | Removed]) -> None:
+        """Take in one revision."""
+        self.revision = events[0].mod_revision
+        for event in events:
+            value = None if isinstance(event, Removed) else json.loads(event.value)
+            if event.key == self._keys.projection:
+                self._advance(value)
+            elif event.key.startswith(self._keys.jobs):
+                job_id = event.key.removeprefix(self._keys.jobs)
+                self.jobs = {**self.jobs, job_id: value} if value else _without(self.jobs, job_id)
+            elif event.key.startswith(self._keys.runs):
+                self._ask(event)
+        if self.position >= 0:  # else it was emptied: until it has a position, its job keys are of no table
+            self._check()
+            self.states.append((self.position, self.jobs))
+
+    def _advance(self, projection: Any) -> None:
+        position = -1 if projection is None else projection["position"]
+        if position <= self.position and not self.emptying:
+            self.problems.append(f"the position fell from {self.position} to {position}")
+        elif projection and projection["log_id"] != self._naive.log_id:
+            self.problems.append(f"position {position} is of log {projection['log_id']}, not {self._naive.log_id}")
+        self.position = position
+        self.requests_from = projection["requests_from"] if projection else 0
+
+    def _ask(self, event: KeyValue | Removed) -> None:
+        execution_id = event.key.removeprefix(self._keys.runs)
+        if isinstance(event, Removed):
+            self.runs.discard(execution_id)
+            return
+        if execution_id in self.ever_asked:
+            self.problems.append(f"the run {execution_id} was asked for twice")
+        self.runs.add(execution_id)
+        self.ever_asked.add(execution_id)
+
+    def _check(self) -> None:
+        naive, position = self._naive, self.position
+        if not naive.reachable(position):
+            self.problems.append(f"position {position} is beyond one that cannot be read: {naive.stuck_at()}")
+        elif self.jobs != naive.jobs_at(position):
+            self.problems.append(f"at position {position} the store has {self.jobs}, the log {naive.jobs_at(position)}")
+        elif self.runs != naive.runs_at(position, self.requests_from):
+            self.problems.append(f"at position {position} the store has the runs {self.runs}")
+
+
+def _without(jobs: Jobs, job_id: str) -> Jobs:
+    return {each: value for each, value in jobs.items() if each != job_id}
