@@ -20,7 +20,7 @@ from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.job_log import JobLog
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Changes, KeyValue, Removed
-from dcron_master.api import ACTOR
+from dcron_master.asking import ACTOR
 from dcron_schemas.codec import encode
 from dcron_standalone.supervision import Supervised
 from tests.cluster import TOKEN, Cluster, wait_until
