@@ -182,10 +182,13 @@ def _changed(table: JobTable, position: int, event: JobEvent, job: JobEntry, spe
     return Applied((JobStands(entry),), entry)
 
 
+_TICKS_HANG_ON = ("schedule", "timezone", "dst", "start", "end", "jitter", "exclude")
+
+
 def _rescheduled(before: JobSpec, after: JobSpec) -> bool:
     """Tell whether the ticks of `after` are others: then none before the change is made up for."""
     resumed = after.enabled and not before.enabled
-    return resumed or (before.schedule, before.timezone, before.dst) != (after.schedule, after.timezone, after.dst)
+    return resumed or any(getattr(before, field) != getattr(after, field) for field in _TICKS_HANG_ON)
 
 
 def _current(table: JobTable, event: JobEvent) -> JobEntry:

@@ -120,12 +120,6 @@ def test_a_missing_field_is_named(document: dict[str, Any], field: str) -> None:
 LATER: dict[str, dict[str, Any]] = {
     "run.http": {"run": {"http": {"url": "/"}}},
     "run_as": {"run_as": "nobody"},
-    "schedule.at": {"schedule": {"at": "2030-01-01T00:00:00Z"}},
-    "dst": {"dst": {"gap": "shift"}},
-    "start": {"start": "2030-01-01T00:00:00Z"},
-    "end": {"end": "2030-01-01T00:00:00"},
-    "jitter": {"jitter": "5s"},
-    "exclude": {"exclude": ["holidays"]},
     "misfire": {"misfire": {"policy": "all"}},
     "retry": {"retry": {"attempts": 3}},
     "placement": {"placement": {"labels": "zone=eu"}},
