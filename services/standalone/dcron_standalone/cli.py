@@ -42,6 +42,7 @@ app.command(
 app.command(
     "dcron_standalone.log_tools:app", name="log", help="The log of job events: verify, repair, rebuild, back up, mend."
 )
+app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 

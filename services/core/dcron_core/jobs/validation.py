@@ -39,13 +39,24 @@ _NOT_YET_VALUES: dict[str, dict[str, str]] = {
 
 def parse_job(body: bytes) -> JobSpec:
     """Return the checked definition in a JSON `body`; raise InvalidJobError with all that is wrong."""
+    return convert_job(_document(body))
+
+
+def parse_draft(body: bytes) -> JobSpec:
+    """The same for a definition that may still lack its name and what to run."""
+    document = _document(body)
+    if isinstance(document, dict):
+        document = {"name": "draft", "run": {"shell": ":"}} | document
+    return convert_job(document)
+
+
+def _document(body: bytes) -> Any:
     if len(body) > MAX_JOB_BYTES:
         raise InvalidJobError([_too_large(len(body))])
     try:
-        document = msgspec.json.decode(body)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidJobError([FieldProblem(field="", message=f"not JSON: {error}", value=shown(body[:80]))]) from error
-    return convert_job(document)
 
 
 def convert_job(document: Any) -> JobSpec:

@@ -29,19 +29,19 @@ _EARLIEST = datetime(YEAR.low, 1, 1)  # noqa: DTZ001 - UTC, without a zone attac
 class CronTimetable(JobTimetable):
     """The ticks of one expression in one zone, for one job if it is hashed."""
 
-    __slots__ = ("_gap", "_overlap", "_walls", "_zone")
+    __slots__ = ("gap", "overlap", "walls", "zone")
 
     def __init__(self, expression: Expression, job_id: str, zone: str, dst: Dst) -> None:
-        self._walls = Walls(expression, job_id)
-        self._zone = zone
-        self._gap = _gap_policy(expression, dst)
-        self._overlap = _overlap_policy(expression, dst)
+        self.walls = Walls(expression, job_id)
+        self.zone = zone
+        self.gap = _gap_policy(expression, dst)
+        self.overlap = _overlap_policy(expression, dst)
 
     def following(self, after: datetime) -> Occurrence | None:
         """Return the first occurrence after `after`; None if there is none in `YEARS_TO_LOOK` years."""
         start: datetime | None = max(after.astimezone(UTC).replace(microsecond=0, tzinfo=None) + SECOND, _EARLIEST)
         while start is not None and start.year <= YEAR.high:
-            span = span_at(self._zone, start)
+            span = span_at(self.zone, start)
             end = min(span.end, start.replace(start.year + 1, 1, 1, 0, 0, 0))  # where the next year's table begins
             found = self._first_in(span, start, end)
             if found is not None:
@@ -55,7 +55,7 @@ class CronTimetable(JobTimetable):
         tick = self._first_wall(max(low, start + span.offset), min(high, end + span.offset))
         if tick is not None:
             tick -= span.offset
-        if span.before < span.offset and self._gap != "rest":
+        if span.before < span.offset and self.gap != "rest":
             shift = span.start + (span.offset - span.before)
             if start < shift:
                 lost = self._first_wall(start + span.before, min(shift, end) + span.before)
@@ -66,16 +66,16 @@ class CronTimetable(JobTimetable):
     def _regular(self, span: Span) -> tuple[datetime, datetime]:
         """Return which wall-clock times of the span count: `low` ≤ wall < `high`."""
         low, high = span.start + span.offset, span.end + span.offset
-        if span.before > span.offset and self._overlap == "first":
+        if span.before > span.offset and self.overlap == "first":
             low = span.start + span.before  # those before it have had their run
-        if span.after < span.offset and self._overlap == "last":
+        if span.after < span.offset and self.overlap == "last":
             high = span.end + span.after  # those from it on come again
         return low, high
 
     def _in_gap(self, span: Span, wall: datetime, tick: datetime | None) -> Occurrence:
         """Return what becomes of a time that is left out at the span's start; `tick`: the first regular one."""
         at = (wall - span.before).replace(tzinfo=UTC)
-        if self._gap == "shift":
+        if self.gap == "shift":
             return Occurrence(at)
         shift = span.start + (span.offset - span.before)
         until = shift if tick is None or tick >= shift else None
@@ -86,12 +86,12 @@ class CronTimetable(JobTimetable):
         return Occurrence(at, "dst", detail, None if until is None else until.replace(tzinfo=UTC))
 
     def _first_wall(self, low: datetime, high: datetime) -> datetime | None:
-        wall = self._walls.first_from(low) if low < high else None
+        wall = self.walls.first_from(low) if low < high else None
         return wall if wall is not None and wall < high else None
 
     def _further(self, span: Span, end: datetime) -> datetime | None:
         """Return from where to look on, when there is nothing before `end`: expressions may rest for years."""
-        wall = self._walls.first_from(end + span.offset - REACH)
+        wall = self.walls.first_from(end + span.offset - REACH)
         return None if wall is None else max(end, wall - span.offset - REACH)
 
 

@@ -63,25 +63,26 @@ class JobTimetable(ABC):
             found = self.following(found.at if found.until is None else found.until - INSTANT)
         return None if found is None else found.at
 
-    def excluded(self, after: datetime, until: datetime) -> list[Excluded]:
-        """Return what is excluded in `after` < t ≤ `until`, in order, a day of rest as one."""
-        rows = []
-        found = self.following(after)
+    def excluded(self, after: datetime, until: datetime, limit: int | None = None) -> list[Excluded]:
+        """Return what is excluded in `after` < t ≤ `until`, in order; what has one cause and no tick within is one.
+
+        At most `limit` of them, the first ones. Goes over every tick on the way.
+        """
+        rows: list[Excluded] = []
+        found, joins = self.following(after), False
         while found is not None and found.at <= until:
             if found.reason is None:
-                found = self._excluded_after(found.at, until)
+                found, joins = self.following(found.at), False
                 continue
             row = self._row(found, min(found.until or found.at + INSTANT, until + INSTANT))
-            rows.append(row)
-            found = self.following(row.last)
+            if joins and (row.reason, row.detail) == (rows[-1].reason, rows[-1].detail):
+                rows[-1] = _joined(rows[-1], row)
+            elif len(rows) == limit:
+                break
+            else:
+                rows.append(row)
+            found, joins = self.following(row.last), True
         return rows
-
-    def _excluded_after(self, tick: datetime, until: datetime) -> Occurrence | None:
-        """Return the first excluded occurrence after `tick`; None if there is none up to `until`."""
-        found = self.following(tick)
-        while found is not None and found.at <= until and found.reason is None:
-            found = self.following(found.at)
-        return found
 
     def _row(self, first: Occurrence, end: datetime) -> Excluded:
         """Return the occurrences from `first` on that lie before `end`; beyond the count, the last one by halving."""
@@ -105,3 +106,8 @@ class JobTimetable(ABC):
         while (found := self.following(last)) is not None and found.at < end:
             last = found.at
         return last
+
+
+def _joined(row: Excluded, following: Excluded) -> Excluded:
+    count = row.count + following.count if row.count and following.count else 0
+    return Excluded(row.first, following.last, count if count <= COUNT_AT_MOST else 0, row.reason, row.detail)
