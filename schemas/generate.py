@@ -49,6 +49,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.Job,
             api.JobList,
             api.OutputPage,
+            api.Preview,
             api.Problem,
             api.RunAccepted,
             api.SkippedTickList,

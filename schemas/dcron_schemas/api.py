@@ -88,6 +88,43 @@ class Info(Struct, frozen=True, kw_only=True):
     log_ingester_url: str  # where executions and output are served
 
 
+class PreviewTick(Struct, frozen=True, kw_only=True):
+    """A tick to come."""
+
+    at: datetime
+    local: str  # the same in the job's time zone, such as 2026-03-29T03:30:00+02:00
+
+
+class PreviewExclusion(Struct, frozen=True, kw_only=True):
+    """What would be ticks, in a row, and are none."""
+
+    first: datetime
+    last: datetime
+    count: int  # 0: more than were counted
+    reason: SkipReason
+    detail: str  # which calendar, or which time of day does not exist
+
+
+class OddDate(Struct, frozen=True, kw_only=True):
+    """A clock change that meets times at which the job runs."""
+
+    at: datetime  # the instant of the change
+    kind: Literal["gap", "overlap"]  # times are left out, or come twice
+    clock: str  # what the clock does, such as 2026-03-29 02:00 → 03:00
+    effect: str  # what the job does
+
+
+class Preview(Struct, frozen=True, kw_only=True):
+    """A schedule in words, its next ticks, and what is odd about it."""
+
+    words: str
+    timezone: str
+    ticks: tuple[PreviewTick, ...]
+    excluded: tuple[PreviewExclusion, ...]  # up to the last of the ticks
+    odd_dates: tuple[OddDate, ...]  # in the year to come
+    depends_on_job: bool  # the ticks are other ones for another job id: H, or jitter
+
+
 class ExecutionView(Struct, frozen=True, kw_only=True):
     """A run as it is stored."""
 

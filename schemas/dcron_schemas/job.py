@@ -36,7 +36,7 @@ class Run(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaul
 class Schedule(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
     """When to run: exactly one of the three."""
 
-    cron: str | None = None  # 5 fields; 6 with leading seconds; @daily and kin
+    cron: str | None = None  # 5 fields; 6 with leading seconds; 7 with trailing year; @daily and kin
     every: Duration | None = None  # counted from the job's anchor
     at: datetime | None = None  # once
 
@@ -118,8 +118,8 @@ class JobSpec(Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_de
     dst: Dst = Dst()
     start: datetime | None = None  # no tick before
     end: datetime | None = None  # no tick at or after
-    jitter: Duration | None = None
-    exclude: tuple[Name, ...] = ()  # calendars on whose days the job rests
+    jitter: Duration | None = None  # a tick is up to so much later, by job and tick
+    exclude: tuple[Name, ...] = ()  # calendars on whose days the job rests: weekends, 12-25, holidays-DE-BE
     overlap: Literal["skip", "queue", "replace", "allow"] = "skip"
     misfire: Misfire = Misfire()
     retry: Retry = Retry()

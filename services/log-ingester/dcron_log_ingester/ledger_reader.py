@@ -64,7 +64,7 @@ class LedgerReader:
         async with self._one_at_a_time:
             position = await self._history.at_end()
             versions = await self._history.versions(job_id)
-            windows = windows_of(of_version(version) for version in versions)
+            windows = windows_of(job_id, (of_version(version) for version in versions))
             lines = await self._lines(job_id, windows, within, Ticks(within, MOST_OF_A_JOB))
         tally = Tally()
         tally.add(lines)
@@ -114,7 +114,9 @@ class LedgerReader:
         """Return the windows of every job there ever was; of one that did not change since `start`, its last one."""
         changed = set(self._history.jobs(changed_after=self._last_position_before(start - AHEAD)))
         windows: dict[str, list[Window]] = {job_id: [] for job_id in self._history.jobs()}
-        windows |= {entry.job_id: windows_of([of_entry(entry)]) for entry in self._history.table.entries()}
+        windows |= {
+            entry.job_id: windows_of(entry.job_id, [of_entry(entry)]) for entry in self._history.table.entries()
+        }
         if changed:
             windows |= await self._windows_from_log(position, changed)
         return windows
@@ -125,7 +127,7 @@ class LedgerReader:
             for step in steps:
                 if step.event is not None and step.event.job_id in wanted and (definition := of_step(step)):
                     definitions[step.event.job_id].append(definition)
-        return {job_id: windows_of(found) for job_id, found in definitions.items()}
+        return {job_id: windows_of(job_id, found) for job_id, found in definitions.items()}
 
     def _last_position_before(self, instant: datetime) -> int:
         try:

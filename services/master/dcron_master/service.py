@@ -41,6 +41,7 @@ from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.page import login, page, security_headers
+from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
 from dcron_master.skips import RecordSkips
 from dcron_master.sweeper import Sweeper
@@ -164,6 +165,7 @@ def _application(
     app = Litestar(
         route_handlers=[
             *controllers,
+            preview_job,
             command_outcome,
             skip_record,
             info,

@@ -54,7 +54,7 @@ def job_then(entry: JobEntry) -> JobThen:
 
 def _next_tick(entry: JobEntry, now: datetime) -> datetime | None:
     try:
-        timetable = timetable_of(entry.spec, entry.anchor)
+        timetable = timetable_of(entry.spec, entry.anchor, entry.job_id)
     except (ValueError, KeyError):  # written by another release, or by hand: shown, without a next tick
         return None
     return timetable.next_after(max(now, entry.anchor)) if timetable else None

@@ -62,7 +62,7 @@ class Planner:
         if known is not None and known.revision >= revision:
             return
         self.job_gone(entry.job_id)
-        self._jobs[entry.job_id] = _Planned(entry, revision, timetable_of(entry.spec, entry.anchor))
+        self._jobs[entry.job_id] = _Planned(entry, revision, timetable_of(entry.spec, entry.anchor, entry.job_id))
         self._plan(entry.job_id)
 
     def job_gone(self, job_id: str) -> None:

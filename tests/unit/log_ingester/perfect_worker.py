@@ -61,7 +61,7 @@ class PerfectWorker:
         spec, anchor = self._definitions[known].spec, self._definitions[known].anchor
         if spec is None or anchor is None:
             return None
-        timetable = timetable_of(spec, anchor)
+        timetable = timetable_of(spec, anchor, "job")
         return timetable.next_after(max(cursor, anchor)) if timetable else None
 
     def _present(self, now: datetime) -> datetime:

@@ -62,7 +62,9 @@ def definitions(happened: Sequence[tuple[float, EventData]]) -> list[Definition]
 def ledger(
     happened: Sequence[tuple[float, EventData]], records: JobRecords, *, until: float, now: float = LATER
 ) -> list[LedgerTick]:
-    spans = [WindowTicks(window, tuple(window.ticks(START, s(until)))) for window in windows_of(definitions(happened))]
+    spans = [
+        WindowTicks(window, tuple(window.ticks(START, s(until)))) for window in windows_of("job", definitions(happened))
+    ]
     return account("job", spans, records, start=START, end=s(until), now=s(now))
 
 

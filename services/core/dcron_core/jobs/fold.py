@@ -178,7 +178,7 @@ def _changed(table: JobTable, position: int, event: JobEvent, job: JobEntry, spe
         job_id=job.job_id,
         version=job.version + 1,
         spec=spec,
-        anchor=max(event.at, job.anchor) if _rescheduled(job.spec, spec) else job.anchor,
+        anchor=max(event.at, job.anchor) if is_rescheduled(job.spec, spec) else job.anchor,
         position=position,
         created_at=job.created_at,
         updated_at=event.at,
@@ -187,10 +187,13 @@ def _changed(table: JobTable, position: int, event: JobEvent, job: JobEntry, spe
     return Applied((JobStands(entry),), entry)
 
 
-def _rescheduled(before: JobSpec, after: JobSpec) -> bool:
+_TICKS_HANG_ON = ("schedule", "timezone", "dst", "start", "end", "jitter", "exclude")
+
+
+def is_rescheduled(before: JobSpec, after: JobSpec) -> bool:
     """Tell whether the ticks of `after` are others: then none before the change is made up for."""
     resumed = after.enabled and not before.enabled
-    return resumed or (before.schedule, before.timezone, before.dst) != (after.schedule, after.timezone, after.dst)
+    return resumed or any(getattr(before, field) != getattr(after, field) for field in _TICKS_HANG_ON)
 
 
 def _current(table: JobTable, event: JobEvent) -> JobEntry:

@@ -6,33 +6,24 @@ whose effect this release does not have is refused here, so that it is never sil
 
 import difflib
 import re
-import zoneinfo
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from dcron_core.durations import parse_duration
 from dcron_core.errors import InvalidJobError
-from dcron_core.schedule.cron import cron_timetable
+from dcron_core.jobs.field_values import duration_problems, shown
+from dcron_core.jobs.schedule_problems import schedule_problems
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import JobSpec
 
 MAX_JOB_BYTES = 64 * 1024
-SHORTEST_INTERVAL = timedelta(seconds=1)
-_FIRES_FROM = datetime(2024, 1, 1, tzinfo=UTC)  # "never fires" must not depend on today
 
 # Fields of the design whose effect comes in a later release → what is possible today.
 NOT_YET: dict[str, str] = {
     "run.http": "use run.shell or run.argv",
     "run_as": "leave it out: jobs run as the worker's user",
-    "schedule.at": "use schedule.cron or schedule.every",
-    "dst": "leave it out: a fixed-time job runs once on either night",
-    "start": "leave it out",
-    "end": "leave it out",
-    "jitter": "leave it out",
-    "exclude": "leave it out",
     "misfire": "leave it out: a tick later than a minute is recorded as missed",
     "retry": "leave it out",
     "placement": "leave it out: any worker may run the job",
@@ -56,6 +47,14 @@ def parse_patch(body: bytes) -> dict[str, Any]:
     return _of_known_fields(_decoded(body))
 
 
+def parse_draft(body: bytes) -> JobSpec:
+    """The same for a definition that may still lack its name and what to run."""
+    document = _decoded(body)
+    if isinstance(document, dict):
+        document = {"name": "draft", "run": {"shell": ":"}} | document
+    return convert_job(document)
+
+
 def convert_job(document: Any) -> JobSpec:
     """Return the checked definition in `document`, decoded JSON or YAML; raise InvalidJobError."""
     document = _of_known_fields(document)
@@ -76,16 +75,14 @@ def _decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJobError(
-            [FieldProblem(field="", message=f"not JSON: {error}", value=_shown(body[:80]))]
-        ) from error
+        raise InvalidJobError([FieldProblem(field="", message=f"not JSON: {error}", value=shown(body[:80]))]) from error
 
 
 def _of_known_fields(document: Any) -> dict[str, Any]:
     """Return `document` if it is an object whose fields are all known."""
     if not isinstance(document, dict):
         raise InvalidJobError(
-            [FieldProblem(field="", message="not an object with fields such as name and run", value=_shown(document))]
+            [FieldProblem(field="", message="not an object with fields such as name and run", value=shown(document))]
         )
     problems = _unknown_fields(document, JobSpec, "")
     if problems:
@@ -117,7 +114,7 @@ def _unknown_fields(document: dict[str, Any], kind: type[msgspec.Struct], path: 
         if name not in known:
             near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
             remedy = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            problems.append(FieldProblem(field=here, message="unknown field", value=_shown(value), remedy=remedy))
+            problems.append(FieldProblem(field=here, message="unknown field", value=shown(value), remedy=remedy))
             continue
         for inner in known[name]:
             items = {f"{here}[{i}].": item for i, item in enumerate(value)} if isinstance(value, list) else {}
@@ -160,7 +157,7 @@ def _shape_problem(message: str, document: dict[str, Any]) -> FieldProblem:
     remedy = "digits and units, such as 90s, 5m or 1h30m" if "(ms|s|m|h|d)" in text else ""
     if "[A-Za-z0-9._-]" in text:
         remedy = "1 to 128 letters, digits, dots, dashes and underscores; the first and last a letter or digit"
-    return FieldProblem(field=path, message=text, value=_shown(value), remedy=remedy)
+    return FieldProblem(field=path, message=text, value=shown(value), remedy=remedy)
 
 
 def _not_yet(spec: JobSpec) -> list[FieldProblem]:
@@ -182,12 +179,12 @@ def _not_yet(spec: JobSpec) -> list[FieldProblem]:
 
 def _later(path: str, value: Any, remedy: str) -> FieldProblem:
     return FieldProblem(
-        field=path, message="has no effect in this release yet, so it is refused", value=_shown(value), remedy=remedy
+        field=path, message="has no effect in this release yet, so it is refused", value=shown(value), remedy=remedy
     )
 
 
 def _meaning(spec: JobSpec) -> list[FieldProblem]:
-    return [*_run_problems(spec), *_zone_problems(spec), *_schedule_problems(spec), *_environment_problems(spec)]
+    return [*_run_problems(spec), *schedule_problems(spec), *_environment_problems(spec)]
 
 
 def _run_problems(spec: JobSpec) -> list[FieldProblem]:
@@ -203,72 +200,12 @@ def _run_problems(spec: JobSpec) -> list[FieldProblem]:
     return [_nul(field) for field, text in texts.items() if "\0" in text]
 
 
-def _zone_problems(spec: JobSpec) -> list[FieldProblem]:
-    if spec.timezone in _zones():
-        return []
-    near = difflib.get_close_matches(spec.timezone, _zones(), n=1)
-    return [
-        FieldProblem(
-            field="timezone",
-            message="no such time zone",
-            value=_shown(spec.timezone),
-            remedy=f"did you mean {near[0]}?" if near else "an IANA name such as Europe/Berlin, or UTC",
-        )
-    ]
-
-
-@cache
-def _zones() -> frozenset[str]:
-    """Return the names of all time zones; asking for them walks through the whole database, 3 ms of it."""
-    return frozenset(zoneinfo.available_timezones())
-
-
-def _schedule_problems(spec: JobSpec) -> list[FieldProblem]:
-    if spec.schedule is None:
-        return []
-    given = [name for name in ("cron", "every", "at") if getattr(spec.schedule, name) is not None]
-    if len(given) != 1:
-        message = f"exactly one of cron, every and at, not {' and '.join(given) or 'none'}"
-        remedy = "leave schedule out to run only on request"
-        if given:
-            remedy = "keep one; in a partial edit, set the others to null"
-        return [FieldProblem(field="schedule", message=message, remedy=remedy)]
-    if spec.schedule.every is not None:
-        return _duration_problems("schedule.every", spec.schedule.every, SHORTEST_INTERVAL)
-    if spec.schedule.cron is not None:
-        return _cron_problems(spec.schedule.cron)
-    return []
-
-
-def _cron_problems(text: str) -> list[FieldProblem]:
-    try:
-        fires = _fires(text)
-    except ValueError as error:
-        return [FieldProblem(field="schedule.cron", message=str(error), value=_shown(text))]
-    if not fires:
-        return [
-            FieldProblem(
-                field="schedule.cron",
-                message="never fires: no date matches",
-                value=_shown(text),
-                remedy="check day of month against month",
-            )
-        ]
-    return []
-
-
-@lru_cache(maxsize=4096)
-def _fires(text: str) -> bool:
-    """Tell whether a cron expression ever matches; raise ValueError if it is none."""
-    return cron_timetable(text, "UTC").next_after(_FIRES_FROM) is not None
-
-
 def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
     problems = []
     for name, value in spec.env.items():
         if not name or "=" in name or "\0" in name:
             problems.append(
-                FieldProblem(field="env", message="not a variable's name", value=_shown(name), remedy="no = and no NUL")
+                FieldProblem(field="env", message="not a variable's name", value=shown(name), remedy="no = and no NUL")
             )
         elif name.startswith("DCRON_"):
             problems.append(
@@ -283,33 +220,16 @@ def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
             FieldProblem(
                 field="working_directory",
                 message="is not absolute",
-                value=_shown(spec.working_directory),
+                value=shown(spec.working_directory),
                 remedy="begin with /",
             )
         )
     if "\0" in (spec.working_directory or ""):
         problems.append(_nul("working_directory"))
     if spec.timeout is not None:
-        problems += _duration_problems("timeout", spec.timeout, timedelta(milliseconds=1))
-    return problems + _duration_problems("kill_grace", spec.kill_grace, timedelta())
-
-
-def _duration_problems(field: str, text: str, least: timedelta) -> list[FieldProblem]:
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        return [FieldProblem(field=field, message=str(error), value=_shown(text))]
-    if duration < least:
-        return [FieldProblem(field=field, message=f"is shorter than {least.total_seconds():g} s", value=_shown(text))]
-    if duration > timedelta(days=3650):
-        return [FieldProblem(field=field, message="is longer than ten years", value=_shown(text))]
-    return []
+        problems += duration_problems("timeout", spec.timeout, timedelta(milliseconds=1))
+    return problems + duration_problems("kill_grace", spec.kill_grace, timedelta())
 
 
 def _nul(field: str) -> FieldProblem:
     return FieldProblem(field=field, message="holds a NUL character, which no program can be given")
-
-
-def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 80 else text[:77] + "…"

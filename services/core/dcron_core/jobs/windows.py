@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from dcron_core.durations import parse_duration
 from dcron_core.jobs.changes import JobGone, JobStands
+from dcron_core.jobs.fold import is_rescheduled
 from dcron_core.jobs.replay import Step, new_version
 from dcron_core.schedule import Timetable, timetable_of
 from dcron_schemas.audit import EventKind, JobVersion
@@ -43,6 +44,7 @@ class Ending(Struct, frozen=True):
 class Window(Struct, frozen=True):
     """A span in which a job had one timetable: after < tick ≤ ending.at."""
 
+    job_id: str
     spec: JobSpec  # of its first version; the later ones have the same ticks
     after: datetime  # the anchor
     versions: tuple[tuple[datetime, int], ...]  # from when on which version stood, oldest first
@@ -77,12 +79,12 @@ class Window(Struct, frozen=True):
     def _timetable(self) -> Timetable | None:
         """Return the timetable; None for a definition that no worker can read either: it has no ticks."""
         try:
-            return timetable_of(self.spec, self.after)
+            return timetable_of(self.spec, self.after, self.job_id)
         except (ValueError, KeyError):
             return None
 
 
-def windows_of(definitions: Iterable[Definition]) -> list[Window]:
+def windows_of(job_id: str, definitions: Iterable[Definition]) -> list[Window]:
     """Return the windows of one job, oldest first, from all its definitions in the log's order."""
     closed: list[Window] = []
     current: Window | None = None
@@ -96,7 +98,7 @@ def windows_of(definitions: Iterable[Definition]) -> list[Window]:
             current = None
         if spec is not None and anchor is not None and _has_ticks(spec):
             closed = [_cut(window, anchor) for window in closed]
-            current = Window(spec, anchor, ((definition.at, definition.version),))
+            current = Window(job_id, spec, anchor, ((definition.at, definition.version),))
     return closed if current is None else [*closed, current]
 
 
@@ -127,13 +129,7 @@ def _has_ticks(spec: JobSpec) -> bool:
 
 
 def _same_ticks(window: Window, spec: JobSpec, anchor: datetime | None) -> bool:
-    before, after = window.spec, spec
-    return after.enabled and (window.after, before.schedule, before.timezone, before.dst) == (
-        anchor,
-        after.schedule,
-        after.timezone,
-        after.dst,
-    )
+    return spec.enabled and window.after == anchor and not is_rescheduled(window.spec, spec)
 
 
 def _ended(window: Window, by: Definition) -> Window:

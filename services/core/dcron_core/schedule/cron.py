@@ -1,115 +1,126 @@
 """The ticks of a cron expression in a time zone, daylight saving included.
 
-`croniter` steps through wall-clock times; which instants those are is decided here, segment by segment of
-constant UTC offset. As vixie cron does (cron(8), "daylight saving time"): a job with a wildcard hour or
-minute follows the clock, so it rests in the hour that is skipped and runs in both hours that repeat; a job
-at a fixed time runs once on either night: shifted by the gap, and only the first time in an overlap.
+`Walls` steps through wall-clock times; which instants those are is decided here, span by span of constant UTC
+offset. A wall-clock time that is left out (in a *gap*) would be, by the clock of before, an instant after the
+transition: that is where `shift` runs it, and where `skip` puts what it leaves out. One that comes twice (in an
+*overlap*) is run the first time, the last, or both.
+
+The default is vixie cron's (cron(8), "daylight saving time"): a job with a wildcard hour or minute follows the
+clock, so it rests in a gap and runs both times in an overlap; a job at a fixed time runs once on either night.
+Following the clock, there is no tick in a gap that could be missed; where a definition says `skip`, what is
+left out is on record.
 """
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
-
-from croniter import CroniterBadDateError, croniter
 
 from dcron_core.schedule.expression import Expression, parse_expression
+from dcron_core.schedule.fields import YEAR
+from dcron_core.schedule.ticks import JobTimetable, Occurrence
+from dcron_core.schedule.walls import Walls
+from dcron_core.schedule.zones import SECOND, Span, span_at, spans_of
+from dcron_schemas.job import Dst
 
-SECOND = timedelta(seconds=1)
-# No two transitions of a zone are closer than this, and no offset changes by more (Apia, 2011: 24 h).
+# No offset changes by more than a day, so a wall-clock time's instant is known to so much from any offset.
 REACH = timedelta(hours=26)
-YEARS_TO_LOOK = 30  # an expression that does not match in so many years never fires
+_EARLIEST = datetime(YEAR.low, 1, 1)  # noqa: DTZ001 - UTC, without a zone attached
 
 
-class CronTimetable:
-    """The ticks of one expression in one zone. Stateless to its callers; building one costs 0.2 ms."""
+class CronTimetable(JobTimetable):
+    """The ticks of one expression in one zone, for one job if it is hashed."""
 
-    def __init__(self, expression: Expression, zone: ZoneInfo) -> None:
-        self._fixed = expression.fixed_time
-        self._zone = zone
-        seconds, *rest = expression.fields
-        # croniter wants seconds last; it steps through wall-clock times, which have no zone
-        start = _wall(datetime(2000, 1, 1, tzinfo=UTC), timedelta())
-        self._walls = croniter(
-            " ".join([*rest, seconds]),
-            start,
-            max_years_between_matches=YEARS_TO_LOOK,
-            implement_cron_bug=True,  # crontab(5): days match by either field only if neither begins with *
+    __slots__ = ("gap", "overlap", "walls", "zone")
+
+    def __init__(self, expression: Expression, job_id: str, zone: str, dst: Dst) -> None:
+        self.walls = Walls(expression, job_id)
+        self.zone = zone
+        self.gap = _gap_policy(expression, dst)
+        self.overlap = _overlap_policy(expression, dst)
+
+    def following(self, after: datetime) -> Occurrence | None:
+        """Return the first occurrence after `after`; None if there is none in `YEARS_TO_LOOK` years."""
+        start: datetime | None = max(after.astimezone(UTC).replace(microsecond=0, tzinfo=None) + SECOND, _EARLIEST)
+        while start is not None and start.year <= YEAR.high:
+            span = span_at(self.zone, start)
+            end = min(span.end, start.replace(start.year + 1, 1, 1, 0, 0, 0))  # where the next year's table begins
+            found = self._first_in(span, start, end)
+            if found is not None:
+                return found
+            start = self._further(span, end)
+        return None
+
+    def _first_in(self, span: Span, start: datetime, end: datetime) -> Occurrence | None:
+        """Return the first occurrence of `start` ≤ t < `end`, all of it within the span."""
+        low, high = self._regular(span)
+        tick = self._first_wall(max(low, start + span.offset), min(high, end + span.offset))
+        if tick is not None:
+            tick -= span.offset
+        if span.before < span.offset and self.gap != "rest":
+            shift = span.start + (span.offset - span.before)
+            if start < shift:
+                lost = self._first_wall(start + span.before, min(shift, end) + span.before)
+                if lost is not None and (tick is None or lost - span.before < tick):
+                    return self._in_gap(span, lost, tick)
+        return None if tick is None else Occurrence(tick.replace(tzinfo=UTC))
+
+    def _regular(self, span: Span) -> tuple[datetime, datetime]:
+        """Return which wall-clock times of the span count: `low` ≤ wall < `high`."""
+        low, high = span.start + span.offset, span.end + span.offset
+        if span.before > span.offset and self.overlap == "first":
+            low = span.start + span.before  # those before it have had their run
+        if span.after < span.offset and self.overlap == "last":
+            high = span.end + span.after  # those from it on come again
+        return low, high
+
+    def _in_gap(self, span: Span, wall: datetime, tick: datetime | None) -> Occurrence:
+        """Return what becomes of a time that is left out at the span's start; `tick`: the first regular one."""
+        at = (wall - span.before).replace(tzinfo=UTC)
+        if self.gap == "shift":
+            return Occurrence(at)
+        shift = span.start + (span.offset - span.before)
+        until = shift if tick is None or tick >= shift else None
+        detail = (
+            f"{wall:%H:%M} does not exist on {wall:%Y-%m-%d}: the clock goes from "
+            f"{span.start + span.before:%H:%M} to {span.start + span.offset:%H:%M}"
         )
+        return Occurrence(at, "dst", detail, None if until is None else until.replace(tzinfo=UTC))
 
-    def next_after(self, after: datetime) -> datetime | None:
-        """Return the first tick after `after`; None if there is none in 30 years."""
-        first_second = after.replace(microsecond=0) + SECOND
-        return self._first_from(first_second.astimezone(UTC))
+    def _first_wall(self, low: datetime, high: datetime) -> datetime | None:
+        wall = self.walls.first_from(low) if low < high else None
+        return wall if wall is not None and wall < high else None
 
-    def _first_from(self, start: datetime) -> datetime | None:
-        """Return the first tick at or after `start`, a whole second."""
-        offset = self._offset(start)
-        shifted, wall_from = None, _wall(start, offset)
-        if self._fixed:
-            shifted, wall_from = self._fixed_near_transition(start, offset, wall_from)
-        wall = self._wall_from(wall_from)
-        found = [shifted] if shifted is not None else []
-        if wall is not None:
-            found.append(_instant(wall, offset))
-        tick = min(found, default=None)
-        horizon = start + REACH
-        if self._offset(horizon) != offset:  # walls may repeat, or be left out, from the transition on
-            transition = self._transition(start, horizon)
-            return tick if tick is not None and tick < transition else self._first_from(transition)
-        if tick is None or tick <= horizon:
-            return tick
-        # With whatever offset is in force there, the tick is no more than REACH before where this offset puts it.
-        return self._first_from(tick - REACH)
-
-    def _fixed_near_transition(
-        self, start: datetime, offset: timedelta, wall_from: datetime
-    ) -> tuple[datetime | None, datetime]:
-        """Return (tick shifted out of a gap just before `start`, wall time to look from) for a fixed-time job."""
-        before = self._offset(start - REACH)
-        if before == offset:
-            return None, wall_from
-        transition = self._transition(start - REACH, start)
-        if before > offset:  # the clock went back: walls before this one have had their run
-            return None, max(wall_from, _wall(transition, before))
-        wall = self._wall_from(max(_wall(start, before), _wall(transition, before)))
-        in_gap = wall is not None and wall < _wall(transition, offset)
-        return (_instant(wall, before) if wall is not None and in_gap else None), wall_from
-
-    def _transition(self, low: datetime, high: datetime) -> datetime:
-        """Return the first second in (low, high] that has `high`'s offset."""
-        offset = self._offset(high)
-        while high - low > SECOND:
-            middle = low + ((high - low) // 2 // SECOND) * SECOND
-            if self._offset(middle) == offset:
-                high = middle
-            else:
-                low = middle
-        return high
-
-    def _offset(self, instant: datetime) -> timedelta:
-        offset = instant.astimezone(self._zone).utcoffset()
-        assert offset is not None
-        return offset
-
-    def _wall_from(self, wall: datetime) -> datetime | None:
-        """Return the first wall-clock time at or after `wall` that the expression matches."""
-        self._walls.set_current(wall - SECOND, force=True)
-        try:
-            found: datetime = self._walls.get_next(datetime)
-        except CroniterBadDateError:
-            return None
-        return found
+    def _further(self, span: Span, end: datetime) -> datetime | None:
+        """Return from where to look on, when there is nothing before `end`: expressions may rest for years."""
+        wall = self.walls.first_from(end + span.offset - REACH)
+        return None if wall is None else max(end, wall - span.offset - REACH)
 
 
-def _wall(instant: datetime, offset: timedelta) -> datetime:
-    return (instant + offset).replace(tzinfo=None)
+def _gap_policy(expression: Expression, dst: Dst) -> str:
+    """Return `shift`, `skip` (left out, and on record), or `rest` (there is nothing to leave out)."""
+    if dst.gap != "default":
+        return dst.gap
+    return "shift" if expression.fixed_time else "rest"
 
 
-def _instant(wall: datetime, offset: timedelta) -> datetime:
-    return wall.replace(tzinfo=UTC) - offset
+def _overlap_policy(expression: Expression, dst: Dst) -> str:
+    """Return `first`, `last` or `both`."""
+    if dst.overlap != "default":
+        return dst.overlap
+    return "first" if expression.fixed_time else "both"
+
+
+def cron_timetable(text: str, zone: str, job_id: str = "", dst: Dst = Dst()) -> CronTimetable:  # noqa: B008 - frozen
+    """Return the timetable of a cron expression in a zone; raise ValueError, or KeyError for an unknown zone."""
+    expression = _parsed(text)
+    return _timetable(text, zone, job_id if expression.hashed else "", dst)
 
 
 @lru_cache(maxsize=4096)
-def cron_timetable(text: str, zone: str) -> CronTimetable:
-    """Return the timetable of a cron expression in a zone; raise ValueError or ZoneInfoNotFoundError."""
-    return CronTimetable(parse_expression(text), ZoneInfo(zone))
+def _parsed(text: str) -> Expression:
+    return parse_expression(text)
+
+
+@lru_cache(maxsize=4096)
+def _timetable(text: str, zone: str, job_id: str, dst: Dst) -> CronTimetable:
+    spans_of(zone, YEAR.low)  # raises for no zone
+    return CronTimetable(_parsed(text), job_id, zone, dst)

@@ -124,6 +124,12 @@ def test_what_changes_nothing_is_applied_without_a_change(data: EventData) -> No
         (job("renamed"), False),
         (job(cron="0 1 * * *"), True),
         (job(enabled=False), False),
+        (replace(job(), timezone="Europe/Berlin"), True),
+        (replace(job(), dst=Dst(gap="skip")), True),
+        (replace(job(), start=START), True),
+        (replace(job(), end=START), True),
+        (replace(job(), jitter="1m"), True),
+        (replace(job(), exclude=("weekends",)), True),
     ],
 )
 def test_the_anchor_moves_when_the_ticks_are_others(spec: JobSpec, moves: bool) -> None:

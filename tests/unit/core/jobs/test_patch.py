@@ -52,7 +52,7 @@ def test_what_is_named_changes_and_the_rest_stays() -> None:
         ({"run": None}, "run", "is required"),
         ({"timezone": "Mars/Base"}, "timezone", "no such time zone"),
         ({"env": {"A": 5}}, "env.A", "Expected `str`"),
-        ({"jitter": "5s"}, "jitter", "no effect"),
+        ({"notify": [{"url": "http://127.0.0.1/"}]}, "notify", "no effect"),
         ({"description": "x" * 70_000}, "description", "length"),
     ],
 )

@@ -30,6 +30,10 @@ def only(document: Any) -> FieldProblem:
     return problem
 
 
+JANUARY = "2030-01-01T00:00:00Z"
+DAILY: dict[str, Any] = {"schedule": {"cron": "@daily"}}
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_examples_are_valid(path: Path) -> None:
     assert convert_job(yaml.safe_load(path.read_text(encoding="utf-8"))).name
@@ -42,6 +46,11 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"schedule": None, "env": {}, "tags": [], "timeout": None},
         {"schedule": {"every": "1s"}, "overlap": "allow", "timeout": "1ms", "kill_grace": "0s"},
         {"schedule": {"cron": "@daily"}, "timezone": "Asia/Kathmandu", "enabled": False},
+        {"schedule": {"at": "2020-01-01T12:00:00+05:30"}, "jitter": "7d"},  # over, and may stand in a file for all that
+        {"schedule": {"cron": "H H(0-5) ? * mon#2"}, "dst": {"gap": "skip", "overlap": "both"}},
+        {"schedule": {"cron": "*/5 * * * * * 2030"}, "jitter": "5s", "exclude": ["weekends", "holidays-DE-BE"]},
+        {"schedule": {"every": "1h"}, "start": "2020-01-01T00:00:00Z", "end": "2020-01-01T00:00:01Z"},
+        {"schedule": {"cron": "@daily"}, "start": "2025-12-31T00:00:00Z", "end": "2025-12-31T00:00:01Z"},
         {"run": {"argv": ["/bin/echo", "", "ü"]}, "working_directory": "/", "env": {"EMPTY": "", "a.b-c": "x"}},
         {"misfire": {}, "retry": {"attempts": 0}, "dst": {"gap": "default"}, "placement": {"workers": "one"}},
     ],
@@ -120,12 +129,6 @@ def test_a_missing_field_is_named(document: dict[str, Any], field: str) -> None:
 LATER: dict[str, dict[str, Any]] = {
     "run.http": {"run": {"http": {"url": "/"}}},
     "run_as": {"run_as": "nobody"},
-    "schedule.at": {"schedule": {"at": "2030-01-01T00:00:00Z"}},
-    "dst": {"dst": {"gap": "shift"}},
-    "start": {"start": "2030-01-01T00:00:00Z"},
-    "end": {"end": "2030-01-01T00:00:00"},
-    "jitter": {"jitter": "5s"},
-    "exclude": {"exclude": ["holidays"]},
     "misfire": {"misfire": {"policy": "all"}},
     "retry": {"retry": {"attempts": 3}},
     "placement": {"placement": {"labels": "zone=eu"}},
@@ -170,6 +173,35 @@ def test_a_value_without_effect_is_refused_too(overlap: str) -> None:
         ({"schedule": {"cron": "* * *"}}, "schedule.cron", "has 3 fields; write 5", ""),
         ({"schedule": {"cron": "61 * * * *"}}, "schedule.cron", "61 is outside 0-59", ""),
         ({"schedule": {"cron": "0 0 30 2 *"}}, "schedule.cron", "never fires", "check day of month against month"),
+        ({"schedule": {"cron": "0 0 0 1 1 * 2023"}}, "schedule.cron", "never fires", "and the year"),
+        ({"schedule": {"cron": "@reboot"}}, "schedule.cron", "'@reboot' is refused: a job belongs to no machine", ""),
+        ({"schedule": {"at": "2030-01-01T00:00:00"}}, "schedule.at", "has no zone", "write 2030-01-01T00:00:00Z or"),
+        ({"schedule": {"at": "2200-01-01T00:00:00Z"}}, "schedule.at", "is too far away", "a year from 1971 to 2198"),
+        (DAILY | {"start": "2030-01-01T00:00:00"}, "start", "has no zone", "2030-01-01T00:00:00+01:00"),
+        (DAILY | {"end": "9999-01-01T00:00:00Z"}, "end", "is too far away", "a year from 1971"),
+        (DAILY | {"start": JANUARY, "end": JANUARY}, "end", "is not after start", "the first tick is at start"),
+        (
+            DAILY | {"start": "2030-01-01T00:00:01Z", "end": "2030-01-02T00:00:00Z"},
+            "end",
+            "never fires: no tick lies in start ≤ tick < end",
+            "check the schedule",
+        ),
+        ({"schedule": {"at": JANUARY}, "end": JANUARY}, "end", "never fires", ""),
+        ({"schedule": {"at": JANUARY}, "start": "2031-01-01T00:00:00Z"}, "start", "never fires", ""),
+        (DAILY | {"jitter": "0s"}, "jitter", "is shorter than 0.001 s", ""),
+        (DAILY | {"jitter": "25h"}, "jitter", "is longer than 1d, the shortest time between two ticks", "make jitter"),
+        ({"schedule": {"cron": "0 9,17 * * *"}, "jitter": "9h"}, "jitter", "is longer than 8h", ""),
+        ({"schedule": {"every": "1m"}, "jitter": "61s"}, "jitter", "is longer than 1m", ""),
+        (DAILY | {"exclude": ["weekends", "easter"]}, "exclude[1]", "'easter' is no calendar; known are weekends", ""),
+        (DAILY | {"exclude": ["2030-02-30"]}, "exclude[0]", "there is no day 2030-02-30", ""),
+        (DAILY | {"exclude": ["01-01..12-31"]}, "exclude", "never fires: these are all the days", "leave out"),
+        ({"schedule": {"cron": "0 0 * * 6"}, "exclude": ["weekends"]}, "exclude", "never fires", ""),
+        ({"schedule": {"at": JANUARY}, "exclude": ["01-01"]}, "exclude", "never fires", ""),
+        ({"schedule": {"every": "1h"}, "dst": {"gap": "skip"}}, "dst", "goes with schedule.cron only", "leave it out"),
+        ({"jitter": "5s"}, "jitter", "has no effect without a schedule", "add a schedule, or leave jitter out"),
+        ({"exclude": ["weekends"]}, "exclude", "has no effect without a schedule", "add a schedule"),
+        ({"dst": {"gap": "skip"}}, "dst", "has no effect without a schedule", "add a schedule"),
+        ({"end": JANUARY}, "end", "has no effect without a schedule", "add a schedule"),
         ({"env": {"A=B": "1"}}, "env", "not a variable's name", "no = and no NUL"),
         ({"env": {"": "1"}}, "env", "not a variable's name", "no = and no NUL"),
         ({"env": {"A": "\0"}}, "env.A", "NUL", ""),

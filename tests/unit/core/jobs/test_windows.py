@@ -37,7 +37,7 @@ def windows(*happened: tuple[float, EventData]) -> list[Window]:
         event = JobEvent(event_id=f"e{position}", job_id="j", actor="ada", request_id="r", at=s(at), data=data)
         if definition := of_step(replay.step(position, event)):
             definitions.append(definition)
-    return windows_of(definitions)
+    return windows_of("job", definitions)
 
 
 def ticks(found: list[Window], after: float = 0, until: float = 60) -> list[float]:
@@ -69,7 +69,7 @@ CREATED = (0.5, JobCreated(SECONDLY))
         ([(0.5, JobCreated(replace(SECONDLY, enabled=False))), (6, JobResumed())], [7, 8]),
         ([CREATED, (2, JobPaused()), (3, JobUpdated(replace(EVEN, enabled=False))), (4, JobResumed())], [1, 2, 6, 8]),
         ([CREATED, (2.5, JobUpdated(SECONDLY))], [1, 2, 3, 4, 5, 6, 7, 8]),
-        ([(0.5, JobCreated(replace(SECONDLY, schedule=Schedule(at=s(3)))))], []),
+        ([(0.5, JobCreated(replace(SECONDLY, schedule=Schedule(cron="of another release"))))], []),
     ],
     ids=[
         "standing", "paused", "paused on a tick", "resumed", "rescheduled", "to an interval",
@@ -133,4 +133,4 @@ def test_a_job_that_stands_is_a_window_by_itself() -> None:
     replay.step(0, event)
     entry = replay.table.get("j")
     assert entry is not None
-    assert ticks(windows_of([of_entry(entry)]), until=8) == [3.5, 6.5]
+    assert ticks(windows_of("job", [of_entry(entry)]), until=8) == [3.5, 6.5]
