@@ -35,7 +35,7 @@ from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
 from dcron_core.session import LeaseSession
-from dcron_core.settings import WorkerSettings, parse_labels
+from dcron_core.settings import WorkerSettings, parse_labels, parse_names
 from dcron_core.telemetry import get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
@@ -45,12 +45,13 @@ from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
 from dcron_worker.entries import Entries
 from dcron_worker.former import RunLedger, close_former_entries
+from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
 from dcron_worker.process import keep_descriptors_from_children
-from dcron_worker.runner import Claimed, Runner, Stop
+from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.table import Table
@@ -68,6 +69,7 @@ class Worker(Struct, frozen=True):
     background: Background
     port: int
     worker_id: str
+    guard: Guard
 
 
 class _Parts(Struct, frozen=True):
@@ -101,7 +103,8 @@ async def open_worker(
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
         spool = await stack.enter_async_context(Spool(data / "spool", clock))
-        parts = _assemble(settings, store, log_, clock, worker_id, spool, RunLedger(data / "runs"))
+        guard = await stack.enter_async_context(Guard.open(worker_id))
+        parts = _assemble(settings, store, log_, clock, spool, RunLedger(data / "runs", worker_id), guard)
         background = Background()
         stack.push_async_callback(background.stop)
         background.start("shipper", parts.shipper.run())
@@ -111,7 +114,7 @@ async def open_worker(
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
-        yield Worker(background, port, worker_id)
+        yield Worker(background, port, worker_id, guard)
 
 
 async def run(settings: WorkerSettings) -> None:
@@ -135,9 +138,9 @@ def _assemble(
     store: KeyValueStore,
     log_: Log,
     clock: Clock,
-    worker_id: str,
     spool: Spool,
     ledger: RunLedger,
+    guard: Guard,
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
@@ -147,12 +150,13 @@ def _assemble(
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool)
-    runner = Runner(entries, ledger, clock, metrics, lambda claimed: _refusal(planner, claimed))
+    terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
+    runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
-    claiming = Claiming(worker_id, keys, planner, table, transactions, entries, launcher, clock, stagger, metrics)
+    claiming = Claiming(guard.worker_id, keys, planner, table, transactions, entries, launcher, clock, stagger, metrics)
     claimer = Claimer(claiming, WantedRuns(claiming, runner))
     entry = WorkerEntry(
-        worker_id=worker_id,
+        worker_id=guard.worker_id,
         host=socket.gethostname(),
         pid=os.getpid(),
         version=VERSION,

@@ -14,15 +14,22 @@ import pytest
 from dcron_core.clock import SystemClock
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.output import AFTER_END_S, output_of
-from dcron_worker.process import Ended, Process, keep_descriptors_from_children, start_process
-from dcron_worker.process_table import end_left_over, left_over, readable, start_time
+from dcron_worker.process import UNCONFINED, Confinement, Process, keep_descriptors_from_children, start_process
+from dcron_worker.process_table import end_left_over, left_over, readable
+from dcron_worker.process_tree import Root, start_time
+from dcron_worker.under_way import Ended
 
 CLOCK = SystemClock()
 ENV = {"PATH": os.environ["PATH"], "GREETING": "hello"}
 
 
-def start(*argv: str, env: dict[str, str] = ENV, working_directory: str | None = None) -> Process:
-    return start_process(argv, env=env, working_directory=working_directory, clock=CLOCK)
+def start(
+    *argv: str,
+    env: dict[str, str] = ENV,
+    working_directory: str | None = None,
+    confinement: Confinement = UNCONFINED,
+) -> Process:
+    return start_process(argv, env=env, working_directory=working_directory, clock=CLOCK, confinement=confinement)
 
 
 def start_shell(script: str, working_directory: str | None = None) -> Process:
@@ -285,13 +292,13 @@ async def test_a_left_over_process_is_known_by_pid_and_start_time_and_ended_with
         assert started is not None
         assert left_over(child.pid, started)
         assert not left_over(child.pid, started + 1)
-        assert not await end_left_over(child.pid, started + 1)
+        assert not await end_left_over(Root(None, child.pid, started + 1))
         assert child.poll() is None, "another process of that id is not touched"
-        assert await end_left_over(child.pid, started)
+        assert await end_left_over(Root(None, child.pid, started))
         await is_gone(grandchild)
         assert child.wait() == -signal.SIGKILL
     assert not left_over(child.pid, started)
-    assert not await end_left_over(child.pid, started)
+    assert not await end_left_over(Root(None, child.pid, started))
 
 
 async def test_a_process_knows_its_start_time_unless_it_was_too_quick() -> None:

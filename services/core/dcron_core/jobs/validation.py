@@ -15,6 +15,7 @@ import msgspec
 
 from dcron_core.durations import parse_duration
 from dcron_core.errors import InvalidJobError
+from dcron_core.jobs.run_validation import run_value_problems
 from dcron_core.schedule.cron import cron_timetable
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import JobSpec
@@ -25,8 +26,6 @@ _FIRES_FROM = datetime(2024, 1, 1, tzinfo=UTC)  # "never fires" must not depend 
 
 # Fields of the design whose effect comes in a later release → what is possible today.
 NOT_YET: dict[str, str] = {
-    "run.http": "use run.shell or run.argv",
-    "run_as": "leave it out: jobs run as the worker's user",
     "schedule.at": "use schedule.cron or schedule.every",
     "dst": "leave it out: a fixed-time job runs once on either night",
     "start": "leave it out",
@@ -37,7 +36,6 @@ NOT_YET: dict[str, str] = {
     "retry": "leave it out",
     "placement": "leave it out: any worker may run the job",
     "after": "leave it out",
-    "limits": "leave it out",
     "retention": "leave it out: the log-ingester's setting holds",
     "notify": "leave it out",
 }
@@ -171,7 +169,7 @@ def _not_yet(spec: JobSpec) -> list[FieldProblem]:
         usual: Any = default
         for step in path.split("."):
             value, usual = getattr(value, step, None), getattr(usual, step, None)
-        if value is not None and (value != usual or path == "run.http"):
+        if value is not None and value != usual:
             problems.append(_later(path, value, remedy))
     for name, values in _NOT_YET_VALUES.items():
         value = getattr(spec, name)
@@ -187,7 +185,13 @@ def _later(path: str, value: Any, remedy: str) -> FieldProblem:
 
 
 def _meaning(spec: JobSpec) -> list[FieldProblem]:
-    return [*_run_problems(spec), *_zone_problems(spec), *_schedule_problems(spec), *_environment_problems(spec)]
+    return [
+        *_run_problems(spec),
+        *run_value_problems(spec),
+        *_zone_problems(spec),
+        *_schedule_problems(spec),
+        *_environment_problems(spec),
+    ]
 
 
 def _run_problems(spec: JobSpec) -> list[FieldProblem]:

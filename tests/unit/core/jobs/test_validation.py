@@ -118,8 +118,6 @@ def test_a_missing_field_is_named(document: dict[str, Any], field: str) -> None:
 
 
 LATER: dict[str, dict[str, Any]] = {
-    "run.http": {"run": {"http": {"url": "/"}}},
-    "run_as": {"run_as": "nobody"},
     "schedule.at": {"schedule": {"at": "2030-01-01T00:00:00Z"}},
     "dst": {"dst": {"gap": "shift"}},
     "start": {"start": "2030-01-01T00:00:00Z"},
@@ -130,7 +128,6 @@ LATER: dict[str, dict[str, Any]] = {
     "retry": {"retry": {"attempts": 3}},
     "placement": {"placement": {"labels": "zone=eu"}},
     "after": {"after": [{"job": "extract"}]},
-    "limits": {"limits": {"memory_bytes": 1}},
     "retention": {"retention": "7d"},
     "notify": {"notify": [{"url": "/"}]},
 }
