@@ -148,12 +148,16 @@ async def test_the_guard_is_small_and_sleeps() -> None:
             await asyncio.sleep(0.01)
         assert int(_field(status, "VmRSS").split()[0]) < 15_000, "KiB"
         assert int(_field(status, "RssAnon").split()[0]) < 6_000, "KiB; the rest is shared with the worker"
-        switches = int(_field(status, "voluntary_ctxt_switches"))
+        process = start_marked("exec sleep 600", "one")
+        pid, switches = guard.pid, int(_field(status, "voluntary_ctxt_switches"))
+        guard.begins("one")
         for number in range(500):
             guard.begins(str(number))
             guard.over(str(number))
             await asyncio.sleep(0)
         assert int(_field(status, "voluntary_ctxt_switches")) - switches < 10, "it is not woken for each line"
+        assert (guard.pid, start_time(process.pid)) == (pid, process.start_time), "and does nothing to a run"
+    await process.wait()
 
 
 def _field(status: Path, name: str) -> str:
