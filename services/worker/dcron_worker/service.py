@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from litestar import Litestar
 from litestar.types import ASGIApp
@@ -43,6 +44,7 @@ from dcron_schemas.state import WorkerEntry
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
+from dcron_worker.clocks import Clocks
 from dcron_worker.entries import Entries
 from dcron_worker.former import RunLedger, close_former_entries
 from dcron_worker.guard import Guard
@@ -59,6 +61,7 @@ from dcron_worker.wanted import WantedRuns
 
 FENCE_GRACE = 0.1  # of the lease's time to live: half of the part that is not trusted, so that SIGKILL comes in time
 STOP_GRACE = timedelta(seconds=2)
+BEATS_IN_A_LEASE = 5  # how often the clock is shown to the others
 
 log = get_logger()
 
@@ -87,6 +90,7 @@ class _Parts(Struct, frozen=True):
     runner: Runner
     launcher: Launcher
     claimer: Claimer
+    clocks: Clocks
     metrics: WorkerMetrics
     readiness: Readiness
     draining: asyncio.Event
@@ -179,6 +183,7 @@ def _assemble(
         runner=runner,
         launcher=launcher,
         claimer=claimer,
+        clocks=Clocks(guard.worker_id, store, keys, clock, parse_duration(settings.clock_offset_limit), metrics),
         metrics=metrics,
         readiness=Readiness("job table", "lease"),
         draining=asyncio.Event(),
@@ -209,6 +214,7 @@ async def _live(parts: _Parts) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
+        group.create_task(parts.clocks.run())
         await parts.table.loaded.wait()
         parts.readiness.met("job table")
         while True:
@@ -222,8 +228,10 @@ async def _session(parts: _Parts) -> None:
         await _register(parts, session.lease)
         parts.readiness.met("lease")
         work = [
-            asyncio.create_task(parts.claimer.claim(session)),
+            asyncio.create_task(_claim_by_a_right_clock(parts, session)),
             asyncio.create_task(_show_draining(parts, session.lease)),
+            asyncio.create_task(parts.clocks.beat(session.lease, ttl_s / BEATS_IN_A_LEASE)),
+            asyncio.create_task(_show_clock(parts, session.lease)),
         ]
         lost = asyncio.create_task(session.lost())
         trust = asyncio.create_task(_show_trust(parts, session))
@@ -242,9 +250,43 @@ async def _session(parts: _Parts) -> None:
 
 
 async def _register(parts: _Parts, lease: int) -> None:
-    entry = replace(parts.entry, state="draining" if parts.draining.is_set() else "active")
+    clock = parts.clocks.verdict
+    state: Literal["active", "draining", "clock_wrong"] = "clock_wrong" if clock.wrong else "active"
+    entry = replace(
+        parts.entry,
+        state="draining" if parts.draining.is_set() else state,
+        clock_offset_ms=None if clock.offset_s is None else round(clock.offset_s * 1000, 1),
+    )
     put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
     await parts.store.transact(Transaction(compare=(), success=(put,)))
+
+
+async def _claim_by_a_right_clock(parts: _Parts, session: LeaseSession) -> None:
+    """Claim, but not while the clock is known to be wrong. Runs that were claimed go on."""
+    while True:
+        await parts.clocks.right.wait()
+        claiming = asyncio.create_task(parts.claimer.claim(session))
+        wrong = asyncio.create_task(parts.clocks.wrong.wait())
+        try:
+            await asyncio.wait((claiming, wrong), return_when=asyncio.FIRST_COMPLETED)
+            if claiming.done():
+                claiming.result()
+        finally:
+            claiming.cancel()
+            wrong.cancel()
+            await asyncio.gather(claiming, wrong, return_exceptions=True)
+
+
+async def _show_clock(parts: _Parts, lease: int) -> None:
+    """Tell people, and the others, so that they do not wait for a worker whose clock is wrong."""
+    while True:
+        await parts.clocks.changed.wait()
+        parts.clocks.changed.clear()
+        if parts.clocks.verdict.wrong:
+            parts.readiness.lost("clock", parts.clocks.verdict.wrong)
+        else:
+            parts.readiness.met("clock")
+        await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show the clock's offset")
 
 
 async def _show_draining(parts: _Parts, lease: int) -> None:
