@@ -121,8 +121,9 @@ class HttpRun:
 
     async def _read(self, response: "httpx.Response") -> None:
         decoder = _decoder(response.charset_encoding)
-        async for data in response.aiter_bytes(CHUNK_BYTES):
-            await self._put("stdout", decoder.decode(data))
+        async for data in response.aiter_bytes():  # as it comes; with a size, httpx would wait for so much
+            for begin in range(0, len(data), CHUNK_BYTES):
+                await self._put("stdout", decoder.decode(data[begin : begin + CHUNK_BYTES]))
         await self._put("stdout", decoder.decode(b"", final=True))
 
     async def _put(self, stream: Stream, text: str) -> None:

@@ -32,9 +32,11 @@ class OutputBound:
 
     def take(self, chunk: Chunk) -> list[Chunk]:
         """Take one in; return what of it belongs to the head."""
-        head, rest = _cut(chunk.text, self._head_room) if not self._tail else ("", chunk.text)
+        head, rest = _cut(chunk.text, self._head_room) if self._head_room else ("", chunk.text)
         self._head_room -= _size(head)
         if rest:
+            self._tail_room += self._head_room  # where a character did not fit
+            self._head_room = 0
             self._keep(replace(chunk, text=rest))
         return [self._numbered(replace(chunk, text=head))] if head else []
 
@@ -46,7 +48,7 @@ class OutputBound:
             for stream, count in self._left_out.items()
             if first is not None
         ]
-        tail = [self._numbered(chunk) for chunk in self._tail]
+        tail = [self._numbered(chunk) for chunk in self._tail if chunk.text]
         self._tail.clear()
         return marks + tail
 
