@@ -57,7 +57,7 @@ class Ports:
             yield client
 
     @asynccontextmanager
-    async def worker(self, data: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[Worker]:
+    async def worker(self, data: Path, clock: Clock | None = None, /, **settings: str) -> AsyncIterator[Worker]:
         """Run a worker, by a clock of its own if one is given."""
         values = {"token": TOKEN, "worker_port": 0, "worker_data": str(data), "shutdown_timeout": "5s", **settings}
         parsed = msgspec.convert(values, WorkerSettings, strict=False)
