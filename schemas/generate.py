@@ -28,6 +28,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
         "The description of each definition names its key.",
         (
             state.ActiveRun,
+            state.ClockBeat,
             state.ExecutionEntry,
             state.JobEntry,
             state.KillWanted,

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from dcron_core.adapters.memory import MemoryLog, MemoryStore
-from dcron_core.clock import SystemClock
+from dcron_core.clock import Clock, SystemClock
 from dcron_core.ids import IdSource
 from dcron_core.keys import Keys
 from dcron_core.ports.log import Record, Topic
@@ -57,12 +57,12 @@ class Ports:
             yield client
 
     @asynccontextmanager
-    async def worker(self, data: Path, **settings: str) -> AsyncIterator[Worker]:
-        """Run a worker."""
+    async def worker(self, data: Path, clock: Clock | None = None, /, **settings: str) -> AsyncIterator[Worker]:
+        """Run a worker, by a clock of its own if one is given."""
         values = {"token": TOKEN, "worker_port": 0, "worker_data": str(data), "shutdown_timeout": "5s", **settings}
         parsed = msgspec.convert(values, WorkerSettings, strict=False)
         await self.log.ensure_topics([Topic(EXECUTIONS, partitions=2)])
-        async with open_worker(parsed, self.store, self.log, self.clock, self.ids) as worker:
+        async with open_worker(parsed, self.store, self.log, clock or self.clock, self.ids) as worker:
             yield worker
 
     @asynccontextmanager

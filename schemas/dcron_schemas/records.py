@@ -32,12 +32,12 @@ class Execution(Struct, frozen=True, kw_only=True):
 
 
 class ExecutionStarted(Struct, frozen=True, kw_only=True, tag=True, tag_field="kind"):
-    """The process runs."""
+    """The process runs, or the call over HTTP is under way."""
 
     execution: Execution
     started_at: datetime
     host: str
-    pid: int
+    pid: int  # 0: it is no process
     schema_version: int = SCHEMA_VERSION
 
 

@@ -83,6 +83,12 @@ class WorkerEntry(Struct, frozen=True, gc=False, kw_only=True):
     version: str
     started_at: datetime
     slots: int
-    state: Literal["active", "draining"] = "active"
+    state: Literal["active", "draining", "clock_wrong"] = "active"  # only an active one claims
     labels: dict[str, str] = field(default_factory=dict)
-    clock_offset_ms: float | None = None
+    clock_offset_ms: float | None = None  # its clock minus the median of all workers'; None: not known
+
+
+class ClockBeat(Struct, frozen=True, gc=False, kw_only=True):
+    """`clocks/{worker_id}`: what a worker's clock said, under its lease; written again and again."""
+
+    at: datetime

@@ -33,6 +33,10 @@ class Keys(Struct, frozen=True):
         return f"{self.prefix}workers/"
 
     @property
+    def clocks(self) -> str:
+        return f"{self.prefix}clocks/"
+
+    @property
     def all_active(self) -> str:
         return f"{self.prefix}active/"
 
@@ -61,6 +65,9 @@ class Keys(Struct, frozen=True):
 
     def worker(self, worker_id: str) -> str:
         return f"{self.workers}{worker_id}"
+
+    def clock(self, worker_id: str) -> str:
+        return f"{self.clocks}{worker_id}"
 
     def active_of(self, job_id: str) -> str:
         return f"{self.all_active}{job_id}/"

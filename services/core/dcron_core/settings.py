@@ -91,6 +91,9 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     lease_ttl: Duration = "10s"  # a worker that cannot renew for this long is dead to the others
     claim_ahead: Duration = "500ms"  # how long before its instant a tick may be claimed
     claim_stagger: Duration = "150ms"  # how long the next worker in line waits for the one before
+    clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
+    output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
+    run_as_allowed: str = ""  # users besides the worker's own that jobs may run as, several with commas
 
 
 class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):
@@ -180,6 +183,11 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{variable} is not a setting of dcron{hint}")
     return problems
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Return the names in `a,b`."""
+    return tuple(filter(None, (piece.strip() for piece in text.split(","))))
 
 
 def parse_labels(text: str) -> dict[str, str]:

@@ -6,7 +6,10 @@
 * `table`: etcd's prefixes as this worker knows them, feeding the planner.
 * `claimer`: due ticks and wanted runs become claims.
 * `batches`: transactions that are under way at the same time share calls to etcd.
-* `runner`, `process`, `output`: a claimed run, its process, what it writes.
+* `runner`: a claimed run from its instant to its end; `command`, `users`: what it is started with, and as whom.
+* `process`, `http_call`: what it is while it is `under_way`; `output`, `output_bound`: what it writes.
+* `guard`, `guard_process`: a worker's death is its runs' death; `process_tree`, `census`: which processes are a run's.
+* `clocks`, `clock_offset`: this clock against the other workers'.
 * `entries`: the two-step end; `former`: what an earlier life on the same directory left behind.
 * `spool`, `shipper`: records on disk before they are sent; sent in order.
 * `service`: all of it, opened and closed in order.

@@ -1,12 +1,13 @@
 """What an earlier life of this worker, on the same data directory, left behind (design §5, "A run").
 
-A worker's death is its runs' death. The ledger keeps, for each run under way, a file with the process's id
-and start time; a worker that starts first ends what of it still runs, and then closes its entries: with the
+A worker's death is its runs' death: the guard sees to it at once. Should the guard have died with it, the ledger
+is the second line. It keeps, for each run under way, a file with the process's id and start time; a worker that
+starts first ends what of it still runs, and then closes its entries: with the
 record that is still in the spool, with the outcome that etcd has, or, where nobody knows the outcome, as lost.
 """
 
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,7 @@ from dcron_schemas.state import ExecutionEntry
 from dcron_worker.entries import Closing, Entries
 from dcron_worker.process import Process
 from dcron_worker.process_table import end_left_over
+from dcron_worker.process_tree import Mark, Root
 from dcron_worker.spool import Spool
 
 READ_BYTES = 1 << 20
@@ -39,8 +41,9 @@ class LedgerLine(Struct, frozen=True):
 class RunLedger:
     """One small file for each run under way."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, worker_id: str) -> None:
         self._directory = directory
+        self._worker_id = worker_id
         directory.mkdir(parents=True, exist_ok=True)
 
     def remember(self, execution_id: str, process: Process) -> None:
@@ -59,7 +62,8 @@ class RunLedger:
         for file in sorted(self._directory.iterdir()):
             try:
                 line = msgspec.json.decode(file.read_bytes(), type=LedgerLine)
-                ended += await end_left_over(line.pid, line.start_time)
+                mark = Mark(self._worker_id, unquote(file.name))
+                ended += await end_left_over(Root(mark, line.pid, line.start_time))
             except msgspec.DecodeError:  # cut short by a crash in the very instant of the start
                 log.warning("a ledger file cannot be read", action="former.unreadable", file=file.name)
             file.unlink(missing_ok=True)

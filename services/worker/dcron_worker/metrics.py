@@ -33,3 +33,6 @@ class WorkerMetrics:
         self.lease_trust = Gauge(
             "dcron_worker_lease_trust_seconds", "How much longer the lease may be trusted.", registry=self.registry
         )
+        self.clock_offset = Gauge(
+            "dcron_worker_clock_offset_seconds", "This clock minus the median of all workers'.", registry=self.registry
+        )

@@ -2,7 +2,9 @@
 
 A process is the leader of its own session and process group. It gets an empty stdin, two pipes, default
 signal dispositions and nothing else of the worker's. `start_process` does not return before the program
-runs, or raises; its cost is that of `posix_spawn` and little more, since one start waits for the other.
+runs, or raises; its cost is that of `posix_spawn` and little more, since one start waits for the other. What
+`posix_spawn` cannot do from Python (directory, user, limits) small programs of the system do on the way, each of
+which becomes the next: they are only there for a run that needs them.
 """
 
 import asyncio
@@ -14,43 +16,50 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
+from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_CPU, RUSAGE_SELF, getrlimit, getrusage
 
 from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.telemetry import get_logger
+from dcron_worker.census import Census
 from dcron_worker.errors import ProcessStartError
-from dcron_worker.process_table import group_lives, start_time
+from dcron_worker.process_tree import Mark, Root, Seen, send, start_time
+from dcron_worker.under_way import Ended
+from dcron_worker.users import User
 
-# posix_spawn has no way to change the directory that Python reaches; coreutils' env has.
-_ENV = "/usr/bin/env"
-_GROUP_LOOK_S = 0.05  # nothing tells when a process group becomes empty, so `terminate` looks this often
+_ENV = "/usr/bin/env"  # of coreutils: changes the directory
+_SETPRIV = "/usr/bin/setpriv"  # of util-linux: changes user and groups
+_PRLIMIT = "/usr/bin/prlimit"  # of util-linux: sets limits
+_TREE_LOOK_S = 0.05  # nothing tells when the last process of a run ends, so `terminate` looks this often
 # Python ignores SIGPIPE and SIGXFSZ, and a worker can itself have been started with others ignored.
 _DEFAULT_SIGNALS = frozenset(signal.valid_signals()) - {signal.SIGKILL, signal.SIGSTOP}
 
 log = get_logger()
 
 
-class Ended(Struct, frozen=True):
-    """How a process ended, and what it and the children it waited for used."""
+class Confinement(Struct, frozen=True):
+    """With whose rights, and within what limits, a program runs. The limits hold for each of its processes."""
 
-    exit_code: int | None  # None: by a signal
-    signal: int | None
-    cpu_user_s: float
-    cpu_system_s: float
-    max_rss_bytes: int  # 0: not known, because it was less than the worker's own, which the kernel counts in
+    user: User | None = None  # None: the worker's own
+    memory_bytes: int | None = None  # of address space (RLIMIT_AS)
+    cpu_s: int | None = None  # of CPU time (RLIMIT_CPU): SIGXCPU then, SIGKILL a second later
+
+
+UNCONFINED = Confinement()
 
 
 class Process:
     """A running process. `stdout` and `stderr` are for an OutputReader, which closes them."""
 
-    def __init__(self, pid: int, stdout: int, stderr: int, clock: Clock) -> None:
+    def __init__(self, pid: int, stdout: int, stderr: int, clock: Clock, mark: Mark | None, census: Census) -> None:
         self.pid = pid
         self.stdout = stdout
         self.stderr = stderr
         self.started_at = clock.now()
         self.start_time = start_time(pid)  # clock ticks since boot; None: it was over at once
+        self._root = Root(mark, pid, self.start_time)
+        self._census = census
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._own_rss = getrusage(RUSAGE_SELF).ru_maxrss
@@ -95,24 +104,31 @@ class Process:
         # process of that number is another's, and our group is empty.
         return not self._over.done() or not Path(f"/proc/{self.pid}").exists()
 
-    def _group_is_gone(self) -> bool:
-        if not self._over.done():
-            return False
-        if not self._group_is_ours():
-            return True
-        return not group_lives(self.pid)
-
     async def terminate(self, grace: timedelta) -> None:
-        """Ask the whole group to end; kill what is left of it after `grace`. Returns when the process is over."""
+        """Ask all processes of the run to end, those that left its group too; kill what is left after `grace`.
+
+        Returns when the process is over.
+        """
         deadline = self._clock.monotonic() + grace.total_seconds()
         self.signal_group(signal.SIGTERM)
-        while not self._group_is_gone() and (left_s := deadline - self._clock.monotonic()) > 0:
-            if self._over.done():
-                await asyncio.sleep(min(left_s, _GROUP_LOOK_S))
-            else:
+        send([each for each in await self._left() if each.group != self.pid], signal.SIGTERM)
+        while (left_s := deadline - self._clock.monotonic()) > 0:
+            if not self._over.done():
                 await asyncio.wait((self._over,), timeout=left_s)
-        self.signal_group(signal.SIGKILL)
+            elif await self._left():
+                await asyncio.sleep(min(left_s, _TREE_LOOK_S))
+            else:
+                return
+        await self._census.kill(self._left_root())
+        self.signal_group(signal.SIGKILL)  # says so in the log if it may not be signalled
         await self.wait()
+
+    async def _left(self) -> list[Seen]:
+        """Return the processes of the run that are not over."""
+        return await self._census.members(self._left_root())
+
+    def _left_root(self) -> Root:
+        return self._root if self._group_is_ours() else Root(self._root.mark)
 
 
 def keep_descriptors_from_children() -> None:
@@ -127,14 +143,20 @@ def keep_descriptors_from_children() -> None:
 
 
 def start_process(
-    argv: Sequence[str], *, env: Mapping[str, str], working_directory: str | None, clock: Clock
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    working_directory: str | None,
+    clock: Clock,
+    confinement: Confinement = UNCONFINED,
+    census: Census | None = None,
 ) -> Process:
     """Start a program with exactly the environment `env`; None: in the worker's own directory.
 
     A program without a slash is looked for in the PATH of `env`; a relative one is taken from the working
     directory. Raises ProcessStartError.
     """
-    path, arguments = _program(argv, env, working_directory)
+    path, arguments = _program(argv, env, working_directory, confinement)
     pipes: list[int] = []
     try:
         for _ in range(2):
@@ -154,7 +176,7 @@ def start_process(
     for descriptor in (stdout, stderr):
         os.set_blocking(descriptor, False)
     try:
-        return Process(pid, stdout, stderr, clock)
+        return Process(pid, stdout, stderr, clock, _mark(env), census or Census())
     except OSError as error:  # no descriptor left to watch it with
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -178,17 +200,56 @@ def _spawn(path: str, arguments: list[str], env: Mapping[str, str], stdout: int,
     )
 
 
-def _program(argv: Sequence[str], env: Mapping[str, str], directory: str | None) -> tuple[str, list[str]]:
+def _mark(env: Mapping[str, str]) -> Mark | None:
+    worker, execution = env.get("DCRON_WORKER_ID"), env.get("DCRON_EXECUTION_ID")
+    return Mark(worker, execution) if worker and execution else None
+
+
+def _program(
+    argv: Sequence[str], env: Mapping[str, str], directory: str | None, confinement: Confinement
+) -> tuple[str, list[str]]:
     """Return path and argv of what to spawn."""
     if not argv or not argv[0]:
         raise ProcessStartError("there is no program to start: argv is empty")
-    if directory is None:
-        return _found(argv[0], env, None), [*argv]
-    _check_directory(directory)
-    if "=" in argv[0]:  # env would take it for a variable
+    if directory is not None:
+        _check_directory(directory)
+    path = _found(argv[0], env, directory)
+    before = _programs_before(directory, confinement)
+    if not before:
+        return path, [*argv]
+    if before[0] == _ENV and _PRLIMIT not in before and "=" in argv[0]:  # env would take it for a variable
         raise ProcessStartError(f"{argv[0]!r} cannot be started in a working directory: its name has an equals sign")
-    _found(argv[0], env, directory)
-    return _ENV, [_ENV, "-C", directory, "--", *argv]
+    return before[0], [*before, *argv]
+
+
+def _programs_before(directory: str | None, confinement: Confinement) -> list[str]:
+    """Return the programs, with their arguments, that prepare the way for the run's own; each becomes the next."""
+    before: list[str] = []
+    if confinement.user is not None:
+        user = confinement.user
+        before += [_SETPRIV, f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--"]
+    if directory is not None:
+        before += [_ENV, "-C", directory, "--"]
+    limits = []
+    if confinement.memory_bytes is not None:
+        most = _within_own(RLIMIT_AS, confinement.memory_bytes)
+        limits.append(f"--as={most}:{most}")
+    if confinement.cpu_s is not None:
+        limits.append(
+            f"--cpu={_within_own(RLIMIT_CPU, confinement.cpu_s)}:{_within_own(RLIMIT_CPU, confinement.cpu_s + 1)}"
+        )
+    if limits:
+        before += [_PRLIMIT, *limits, "--"]
+    for program, package in ((_SETPRIV, "util-linux"), (_ENV, "coreutils"), (_PRLIMIT, "util-linux")):
+        if program in before and not Path(program).exists():
+            raise ProcessStartError(f"{program} is not there, which this needs; install {package} on this worker")
+    return before
+
+
+def _within_own(resource: int, wanted: int) -> int:
+    """Return a limit that this worker may set: at most its own."""
+    _, own = getrlimit(resource)
+    return wanted if own == RLIM_INFINITY else min(wanted, own)
 
 
 def _check_directory(directory: str) -> None:

@@ -1,44 +1,9 @@
-"""What the kernel says of a process by its id; and the end of what a former worker left running."""
+"""Processes that are not our children: waited for, and ended when a former worker left them running."""
 
 import asyncio
 import os
-import signal
-from pathlib import Path
 
-_OVER = (b"Z", b"X")
-_AFTER_NAME = 3  # /proc/PID/stat counts its fields from 1; the third is the first after the name
-_GROUP = 5 - _AFTER_NAME
-_START_TIME = 22 - _AFTER_NAME
-
-
-def start_time(pid: int) -> int | None:
-    """Return when the process started, in clock ticks since boot; None: there is none, or it is over.
-
-    A process id is given again to another process some day; id and start time together are not.
-    """
-    fields = _stat(f"/proc/{pid}/stat")
-    return None if fields is None or fields[0] in _OVER else int(fields[_START_TIME])
-
-
-def group_lives(group: int) -> bool:
-    """Tell whether a process of the group still runs. Those that are over and wait to be reaped do not count.
-
-    Looks through the whole process table: a few milliseconds.
-    """
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        fields = _stat(str(file))
-        if fields is not None and int(fields[_GROUP]) == group and fields[0] not in _OVER:
-            return True
-    return False
-
-
-def _stat(path: str) -> list[bytes] | None:
-    """Return the fields after the name; None if the process is gone."""
-    try:
-        stat = Path(path).read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return stat[stat.rindex(b")") + 2 :].split()  # the name before it may hold spaces and brackets
+from dcron_worker.process_tree import Root, kill, start_time
 
 
 def left_over(pid: int, started: int) -> bool:
@@ -46,25 +11,18 @@ def left_over(pid: int, started: int) -> bool:
     return start_time(pid) == started
 
 
-async def end_left_over(pid: int, started: int) -> bool:
-    """Kill that very process and its group, and wait until it is gone; False when it was gone already.
-
-    What a former run left behind after its first process had ended is not found here: it has no id that
-    could be trusted. The guard ends it.
-    """
+async def end_left_over(root: Root) -> bool:
+    """Kill all that is left of a run, and wait until its first process is gone; False when nothing was left."""
     try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return False
+        descriptor = os.pidfd_open(root.pid)
+    except OSError:
+        return bool(await asyncio.to_thread(kill, (root,)))
     try:
-        if not left_over(pid, started):
-            return False
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return False
-        await readable(descriptor)
-        return True
+        is_first = root.started is not None and left_over(root.pid, root.started)
+        killed = await asyncio.to_thread(kill, (root,))
+        if is_first:
+            await readable(descriptor)
+        return bool(killed)
     finally:
         os.close(descriptor)
 

@@ -6,9 +6,10 @@ or by the worker's own shutdown.
 """
 
 import asyncio
-import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,22 +18,20 @@ from msgspec import Struct
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.telemetry import get_logger
-from dcron_schemas.job import JobSpec
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, OutputChunk, TickSkipped
 from dcron_schemas.state import JobEntry
+from dcron_worker.census import Census
+from dcron_worker.command import command_of
 from dcron_worker.entries import Entries
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.former import RunLedger
+from dcron_worker.guard import Guard
+from dcron_worker.http_call import HttpRun, headers_of
 from dcron_worker.metrics import WorkerMetrics
-from dcron_worker.output import output_of
-from dcron_worker.process import Ended, Process, start_process
-
-# What a job finds in its environment besides its own; nothing of the worker's own environment leaks in.
-BASE_ENVIRONMENT = {
-    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    "LANG": "C.UTF-8",
-    "SHELL": "/bin/sh",
-}
+from dcron_worker.output import Chunk, output_of
+from dcron_worker.output_bound import OutputBound
+from dcron_worker.process import Process, start_process
+from dcron_worker.under_way import Ended, UnderWay
 
 log = get_logger()
 
@@ -53,6 +52,13 @@ class Stop(Struct, frozen=True):
     grace: timedelta | None = None  # None: the job's own
 
 
+class Terms(Struct, frozen=True):
+    """What this worker grants to every run."""
+
+    output_bytes: int  # most output that is kept, of a job that does not say
+    run_as_allowed: frozenset[str] = frozenset()  # users besides its own that runs may be started as
+
+
 class _Running(Struct):
     claimed: Claimed
     stop: asyncio.Future[Stop]
@@ -65,18 +71,22 @@ class Runner:
         self,
         entries: Entries,
         ledger: RunLedger,
+        guard: Guard,
         clock: Clock,
         metrics: WorkerMetrics,
         refusal: Callable[[Claimed], str],
+        terms: Terms,
     ) -> None:
         self._entries = entries
         self._ledger = ledger
+        self._guard = guard
+        self._terms = terms
+        self._census = Census()
         self._clock = clock
         self._metrics = metrics
         self._refusal = refusal
         self._running: dict[str, _Running] = {}
         self._host = socket.gethostname()
-        self._user_environment = {name: os.environ[name] for name in ("HOME", "USER") if name in os.environ}
 
     @property
     def running(self) -> int:
@@ -111,13 +121,12 @@ class Runner:
         self._running[execution.execution_id] = running
         self._metrics.running.inc()
         try:
-            argv, environment = _command(claimed.entry.spec), self._environment(claimed)
             await self._hold_until(execution.due_at, running)
             why_not = self._refusal(claimed)
             if why_not:
                 await self._give_up(execution, why_not)
                 return
-            record = await self._started(running, argv, environment)
+            record = await self._started(running)
         finally:
             self._metrics.running.dec()
             del self._running[execution.execution_id]
@@ -134,56 +143,92 @@ class Runner:
         skipped = TickSkipped(execution=execution, reason="edited", at=self._clock.now(), detail=why)
         await self._entries.end(execution, skipped)
 
-    async def _started(self, running: _Running, argv: list[str], environment: dict[str, str]) -> ExecutionFinished:
-        """Start the process and see it through; return the record of its end."""
-        execution, spec = running.claimed.execution, running.claimed.entry.spec
+    async def _started(self, running: _Running) -> ExecutionFinished:
+        """Start the run and see it through; return the record of its end."""
+        execution = running.claimed.execution
         if running.stop.done():
             return self._not_started(execution, running.stop.result().outcome, running.stop.result().why)
         try:
-            process = start_process(argv, env=environment, working_directory=spec.working_directory, clock=self._clock)
+            self._guard.begins(execution.execution_id)
+            under_way = self._start(running.claimed)
+            self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
+            output = asyncio.create_task(self._report(running.claimed, under_way))
+            stop = await self._watch(under_way, running)
+            chunks = await output
+            self._ledger.forget(execution.execution_id)
+            return self._finished(running.claimed, under_way.started_at, await under_way.wait(), chunks, stop)
         except ProcessStartError as error:
             return self._not_started(execution, "failed", str(error))
-        self._metrics.lateness.observe(max(0.0, (process.started_at - execution.due_at).total_seconds()))
-        self._ledger.remember(execution.execution_id, process)
-        started = ExecutionStarted(execution=execution, started_at=process.started_at, host=self._host, pid=process.pid)
-        output = asyncio.create_task(self._report(started, process))
-        stop = await self._watch(process, running)
-        chunks = await output
-        self._ledger.forget(execution.execution_id)
-        return self._finished(execution, process.started_at, await process.wait(), chunks, stop)
+        finally:
+            self._guard.over(execution.execution_id)
 
-    async def _watch(self, process: Process, running: _Running) -> Stop | None:
-        """Wait for the end of the process, or bring it about; return why, if so."""
+    def _start(self, claimed: Claimed) -> UnderWay:
+        execution, spec = claimed.execution, claimed.entry.spec
+        if spec.run.http is not None:
+            return HttpRun(spec.run.http, headers_of(execution), self._clock)
+        command = command_of(spec, execution, self._terms.run_as_allowed)
+        process = start_process(
+            command.argv,
+            env=command.environment,
+            working_directory=command.working_directory,
+            clock=self._clock,
+            confinement=command.confinement,
+            census=self._census,
+        )
+        self._guard.runs(execution.execution_id, process)
+        self._ledger.remember(execution.execution_id, process)
+        return process
+
+    async def _watch(self, under_way: UnderWay, running: _Running) -> Stop | None:
+        """Wait for the end of the run, or bring it about; return why, if so."""
         spec = running.claimed.entry.spec
         timeout_s = parse_duration(spec.timeout).total_seconds() if spec.timeout else None
-        ended = asyncio.ensure_future(process.wait())
+        ended = asyncio.ensure_future(under_way.wait())
         await asyncio.wait((ended, running.stop), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             return None
         stop = running.stop.result() if running.stop.done() else Stop("timed_out", f"ran longer than {spec.timeout}")
         grace = stop.grace if stop.grace is not None else parse_duration(spec.kill_grace)
         log.info("ending a run", action="run.stop", execution_id=running.claimed.execution.execution_id, why=stop.why)
-        await process.terminate(grace)
+        await under_way.terminate(grace)
         await ended
         return stop
 
-    async def _report(self, started: ExecutionStarted, process: Process) -> int:
-        """Put the start and what the process writes on the spool; return how many chunks that were."""
-        execution, chunks = started.execution, 0
+    async def _report(self, claimed: Claimed, under_way: UnderWay) -> int:
+        """Put the start and what the run writes on the spool, within its bound; return how many chunks that were."""
+        execution = claimed.execution
+        started = ExecutionStarted(
+            execution=execution, started_at=under_way.started_at, host=self._host, pid=under_way.pid
+        )
         await self._entries.record(execution.execution_id, started)
-        async with output_of(process, self._clock) as reader:
-            async for chunk in reader:
-                record = OutputChunk(
-                    execution_id=execution.execution_id,
-                    job_id=execution.job_id,
-                    seq=chunk.seq,
-                    stream=chunk.stream,
-                    at=chunk.at,
-                    text=chunk.text,
-                )
-                await self._entries.record(execution.execution_id, record)
-                chunks = chunk.seq + 1
-        return chunks
+        bound = OutputBound(claimed.entry.spec.limits.output_bytes or self._terms.output_bytes)
+        async with self._output(under_way) as output:
+            async for piece in output:
+                for chunk in bound.take(piece):
+                    await self._record_output(execution, chunk)
+        for chunk in bound.rest():
+            await self._record_output(execution, chunk)
+        return bound.chunks
+
+    @asynccontextmanager
+    async def _output(self, under_way: UnderWay) -> AsyncIterator[AsyncIterator[Chunk]]:
+        if isinstance(under_way, Process):
+            async with output_of(under_way, self._clock) as output:
+                yield output
+        else:
+            assert isinstance(under_way, HttpRun)
+            yield under_way.output()
+
+    async def _record_output(self, execution: Execution, chunk: Chunk) -> None:
+        record = OutputChunk(
+            execution_id=execution.execution_id,
+            job_id=execution.job_id,
+            seq=chunk.seq,
+            stream=chunk.stream,
+            at=chunk.at,
+            text=chunk.text,
+        )
+        await self._entries.record(execution.execution_id, record)
 
     def _not_started(self, execution: Execution, outcome: Outcome, error: str) -> ExecutionFinished:
         return ExecutionFinished(
@@ -196,40 +241,26 @@ class Runner:
         )
 
     def _finished(
-        self, execution: Execution, started_at: datetime, ended: Ended, chunks: int, stop: Stop | None
+        self, claimed: Claimed, started_at: datetime, ended: Ended, chunks: int, stop: Stop | None
     ) -> ExecutionFinished:
-        outcome: Outcome = stop.outcome if stop else ("succeeded" if ended.exit_code == 0 else "failed")
+        outcome: Outcome = stop.outcome if stop else ("succeeded" if ended.succeeded else "failed")
         return ExecutionFinished(
-            execution=execution,
+            execution=claimed.execution,
             outcome=outcome,
             started_at=started_at,
             finished_at=self._clock.now(),
             output_chunks=chunks,
             exit_code=ended.exit_code,
             signal=ended.signal,
-            error=stop.why if stop else "",
+            error=stop.why if stop else ended.error or _limit_that_ended(claimed, ended),
             cpu_user_s=ended.cpu_user_s,
             cpu_system_s=ended.cpu_system_s,
             max_rss_bytes=ended.max_rss_bytes,
         )
 
-    def _environment(self, claimed: Claimed) -> dict[str, str]:
-        execution = claimed.execution
-        return {
-            **BASE_ENVIRONMENT,
-            **self._user_environment,
-            **claimed.entry.spec.env,
-            "DCRON_EXECUTION_ID": execution.execution_id,
-            "DCRON_JOB_ID": execution.job_id,
-            "DCRON_JOB_NAME": execution.job_name,
-            "DCRON_NAMESPACE": execution.namespace,
-            "DCRON_DUE_AT": execution.due_at.isoformat(),
-            "DCRON_ATTEMPT": str(execution.attempt),
-            "DCRON_FENCING_TOKEN": str(execution.fencing_token),
-        }
 
-
-def _command(spec: JobSpec) -> list[str]:
-    if spec.run.argv is not None:
-        return list(spec.run.argv)
-    return ["/bin/sh", "-c", spec.run.shell or ""]
+def _limit_that_ended(claimed: Claimed, ended: Ended) -> str:
+    cpu_time = claimed.entry.spec.limits.cpu_time
+    if cpu_time is not None and ended.signal == signal.SIGXCPU:
+        return f"it used more CPU time than limits.cpu_time allows: {cpu_time}"
+    return ""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from litestar import Litestar
 from litestar.types import ASGIApp
@@ -35,7 +36,7 @@ from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
 from dcron_core.session import LeaseSession
-from dcron_core.settings import WorkerSettings, parse_labels
+from dcron_core.settings import WorkerSettings, parse_labels, parse_names
 from dcron_core.telemetry import get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
@@ -43,14 +44,16 @@ from dcron_schemas.state import WorkerEntry
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
+from dcron_worker.clocks import Clocks
 from dcron_worker.entries import Entries
 from dcron_worker.former import RunLedger, close_former_entries
+from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
 from dcron_worker.process import keep_descriptors_from_children
-from dcron_worker.runner import Claimed, Runner, Stop
+from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.table import Table
@@ -58,6 +61,7 @@ from dcron_worker.wanted import WantedRuns
 
 FENCE_GRACE = 0.1  # of the lease's time to live: half of the part that is not trusted, so that SIGKILL comes in time
 STOP_GRACE = timedelta(seconds=2)
+BEATS_IN_A_LEASE = 5  # how often the clock is shown to the others
 
 log = get_logger()
 
@@ -68,6 +72,7 @@ class Worker(Struct, frozen=True):
     background: Background
     port: int
     worker_id: str
+    guard: Guard
 
 
 class _Parts(Struct, frozen=True):
@@ -85,6 +90,7 @@ class _Parts(Struct, frozen=True):
     runner: Runner
     launcher: Launcher
     claimer: Claimer
+    clocks: Clocks
     metrics: WorkerMetrics
     readiness: Readiness
     draining: asyncio.Event
@@ -101,7 +107,8 @@ async def open_worker(
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
         spool = await stack.enter_async_context(Spool(data / "spool", clock))
-        parts = _assemble(settings, store, log_, clock, worker_id, spool, RunLedger(data / "runs"))
+        guard = await stack.enter_async_context(Guard.open(worker_id))
+        parts = _assemble(settings, store, log_, clock, spool, RunLedger(data / "runs", worker_id), guard)
         background = Background()
         stack.push_async_callback(background.stop)
         background.start("shipper", parts.shipper.run())
@@ -111,7 +118,7 @@ async def open_worker(
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
-        yield Worker(background, port, worker_id)
+        yield Worker(background, port, worker_id, guard)
 
 
 async def run(settings: WorkerSettings) -> None:
@@ -135,9 +142,9 @@ def _assemble(
     store: KeyValueStore,
     log_: Log,
     clock: Clock,
-    worker_id: str,
     spool: Spool,
     ledger: RunLedger,
+    guard: Guard,
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
@@ -147,12 +154,13 @@ def _assemble(
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool)
-    runner = Runner(entries, ledger, clock, metrics, lambda claimed: _refusal(planner, claimed))
+    terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
+    runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
-    claiming = Claiming(worker_id, keys, planner, table, transactions, entries, launcher, clock, stagger, metrics)
+    claiming = Claiming(guard.worker_id, keys, planner, table, transactions, entries, launcher, clock, stagger, metrics)
     claimer = Claimer(claiming, WantedRuns(claiming, runner))
     entry = WorkerEntry(
-        worker_id=worker_id,
+        worker_id=guard.worker_id,
         host=socket.gethostname(),
         pid=os.getpid(),
         version=VERSION,
@@ -175,6 +183,7 @@ def _assemble(
         runner=runner,
         launcher=launcher,
         claimer=claimer,
+        clocks=Clocks(guard.worker_id, store, keys, clock, parse_duration(settings.clock_offset_limit), metrics),
         metrics=metrics,
         readiness=Readiness("job table", "lease"),
         draining=asyncio.Event(),
@@ -205,6 +214,7 @@ async def _live(parts: _Parts) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
+        group.create_task(parts.clocks.run())
         await parts.table.loaded.wait()
         parts.readiness.met("job table")
         while True:
@@ -218,8 +228,10 @@ async def _session(parts: _Parts) -> None:
         await _register(parts, session.lease)
         parts.readiness.met("lease")
         work = [
-            asyncio.create_task(parts.claimer.claim(session)),
+            asyncio.create_task(_claim_by_a_right_clock(parts, session)),
             asyncio.create_task(_show_draining(parts, session.lease)),
+            asyncio.create_task(parts.clocks.beat(session.lease, ttl_s / BEATS_IN_A_LEASE)),
+            asyncio.create_task(_show_clock(parts, session.lease)),
         ]
         lost = asyncio.create_task(session.lost())
         trust = asyncio.create_task(_show_trust(parts, session))
@@ -238,9 +250,43 @@ async def _session(parts: _Parts) -> None:
 
 
 async def _register(parts: _Parts, lease: int) -> None:
-    entry = replace(parts.entry, state="draining" if parts.draining.is_set() else "active")
+    clock = parts.clocks.verdict
+    state: Literal["active", "draining", "clock_wrong"] = "clock_wrong" if clock.wrong else "active"
+    entry = replace(
+        parts.entry,
+        state="draining" if parts.draining.is_set() else state,
+        clock_offset_ms=None if clock.offset_s is None else round(clock.offset_s * 1000, 1),
+    )
     put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
     await parts.store.transact(Transaction(compare=(), success=(put,)))
+
+
+async def _claim_by_a_right_clock(parts: _Parts, session: LeaseSession) -> None:
+    """Claim, but not while the clock is known to be wrong. Runs that were claimed go on."""
+    while True:
+        await parts.clocks.right.wait()
+        claiming = asyncio.create_task(parts.claimer.claim(session))
+        wrong = asyncio.create_task(parts.clocks.wrong.wait())
+        try:
+            await asyncio.wait((claiming, wrong), return_when=asyncio.FIRST_COMPLETED)
+            if claiming.done():
+                claiming.result()
+        finally:
+            claiming.cancel()
+            wrong.cancel()
+            await asyncio.gather(claiming, wrong, return_exceptions=True)
+
+
+async def _show_clock(parts: _Parts, lease: int) -> None:
+    """Tell people, and the others, so that they do not wait for a worker whose clock is wrong."""
+    while True:
+        await parts.clocks.changed.wait()
+        parts.clocks.changed.clear()
+        if parts.clocks.verdict.wrong:
+            parts.readiness.lost("clock", parts.clocks.verdict.wrong)
+        else:
+            parts.readiness.met("clock")
+        await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show the clock's offset")
 
 
 async def _show_draining(parts: _Parts, lease: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -14,15 +15,23 @@ import pytest
 from dcron_core.clock import SystemClock
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.output import AFTER_END_S, output_of
-from dcron_worker.process import Ended, Process, keep_descriptors_from_children, start_process
-from dcron_worker.process_table import end_left_over, left_over, readable, start_time
+from dcron_worker.process import UNCONFINED, Confinement, Process, keep_descriptors_from_children, start_process
+from dcron_worker.process_table import end_left_over, left_over, readable
+from dcron_worker.process_tree import Root, start_time
+from dcron_worker.under_way import Ended
+from dcron_worker.users import User
 
 CLOCK = SystemClock()
 ENV = {"PATH": os.environ["PATH"], "GREETING": "hello"}
 
 
-def start(*argv: str, env: dict[str, str] = ENV, working_directory: str | None = None) -> Process:
-    return start_process(argv, env=env, working_directory=working_directory, clock=CLOCK)
+def start(
+    *argv: str,
+    env: dict[str, str] = ENV,
+    working_directory: str | None = None,
+    confinement: Confinement = UNCONFINED,
+) -> Process:
+    return start_process(argv, env=env, working_directory=working_directory, clock=CLOCK, confinement=confinement)
 
 
 def start_shell(script: str, working_directory: str | None = None) -> Process:
@@ -285,13 +294,13 @@ async def test_a_left_over_process_is_known_by_pid_and_start_time_and_ended_with
         assert started is not None
         assert left_over(child.pid, started)
         assert not left_over(child.pid, started + 1)
-        assert not await end_left_over(child.pid, started + 1)
+        assert not await end_left_over(Root(None, child.pid, started + 1))
         assert child.poll() is None, "another process of that id is not touched"
-        assert await end_left_over(child.pid, started)
+        assert await end_left_over(Root(None, child.pid, started))
         await is_gone(grandchild)
         assert child.wait() == -signal.SIGKILL
     assert not left_over(child.pid, started)
-    assert not await end_left_over(child.pid, started)
+    assert not await end_left_over(Root(None, child.pid, started))
 
 
 async def test_a_process_knows_its_start_time_unless_it_was_too_quick() -> None:
@@ -301,3 +310,56 @@ async def test_a_process_knows_its_start_time_unless_it_was_too_quick() -> None:
     await process.terminate(timedelta(seconds=5))
     close_pipes(process)
     assert not left_over(process.pid, process.start_time)
+
+
+async def test_a_limit_of_memory_holds_for_each_process_of_the_run() -> None:
+    take = f"{sys.executable} -S -c 'bytearray(300_000_000); print(\"had it\")'"
+    ended, out, err = await finish(start("/bin/sh", "-c", take, confinement=Confinement(memory_bytes=200_000_000)))
+    assert (ended.succeeded, out) == (False, "")
+    assert "MemoryError" in err
+    ended, out, _ = await finish(start("/bin/sh", "-c", take, confinement=Confinement(memory_bytes=500_000_000)))
+    assert (ended.succeeded, out) == (True, "had it\n")
+
+
+async def test_a_limit_of_cpu_time_ends_a_process_that_computes(tmp_path: Path) -> None:
+    confinement = Confinement(cpu_s=1)
+    ended, _, _ = await finish(
+        start("/bin/sh", "-c", "pwd; while :; do :; done", confinement=confinement, working_directory=str(tmp_path))
+    )
+    assert ended.signal == signal.SIGXCPU
+    assert 0.9 < ended.cpu_user_s + ended.cpu_system_s < 2
+    ended, _, _ = await finish(start("/bin/sh", "-c", "trap '' XCPU; while :; do :; done", confinement=confinement))
+    assert ended.signal == signal.SIGKILL
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+async def test_another_user_with_its_groups_and_nothing_of_the_workers_rights(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    confinement = Confinement(User("nobody", nobody.pw_uid, nobody.pw_gid, "/"), memory_bytes=1 << 30)
+    script = "id -un; id -Gn; grep CapEff /proc/self/status; pwd; cat /etc/shadow"
+    ended, out, err = await finish(
+        start("/bin/sh", "-c", script, confinement=confinement, working_directory="/usr/bin", env=ENV)
+    )
+    name, groups, capabilities, directory = out.splitlines()
+    assert (name, groups, directory) == ("nobody", "nogroup", "/usr/bin")
+    assert int(capabilities.split()[1], 16) == 0
+    assert "Permission denied" in err
+    assert not ended.succeeded
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+async def test_a_run_of_another_user_is_ended_with_its_tree(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    mark = {"DCRON_WORKER_ID": "w1", "DCRON_EXECUTION_ID": tmp_path.name}
+    script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; sleep 600' & wait; sleep 600"
+    process = start(
+        "/bin/sh",
+        "-c",
+        script,
+        env=ENV | mark,
+        confinement=Confinement(User("nobody", nobody.pw_uid, nobody.pw_gid, "/")),
+    )
+    child = int(await first_line(process))
+    await process.terminate(timedelta(milliseconds=100))
+    await is_gone(child)
+    close_pipes(process)

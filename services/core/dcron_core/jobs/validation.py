@@ -14,6 +14,7 @@ import msgspec
 
 from dcron_core.errors import InvalidJobError
 from dcron_core.jobs.field_values import duration_problems, shown
+from dcron_core.jobs.run_validation import run_value_problems
 from dcron_core.jobs.schedule_problems import schedule_problems
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import JobSpec
@@ -22,13 +23,10 @@ MAX_JOB_BYTES = 64 * 1024
 
 # Fields of the design whose effect comes in a later release → what is possible today.
 NOT_YET: dict[str, str] = {
-    "run.http": "use run.shell or run.argv",
-    "run_as": "leave it out: jobs run as the worker's user",
     "misfire": "leave it out: a tick later than a minute is recorded as missed",
     "retry": "leave it out",
     "placement": "leave it out: any worker may run the job",
     "after": "leave it out",
-    "limits": "leave it out",
     "retention": "leave it out: the log-ingester's setting holds",
     "notify": "leave it out",
 }
@@ -168,7 +166,7 @@ def _not_yet(spec: JobSpec) -> list[FieldProblem]:
         usual: Any = default
         for step in path.split("."):
             value, usual = getattr(value, step, None), getattr(usual, step, None)
-        if value is not None and (value != usual or path == "run.http"):
+        if value is not None and value != usual:
             problems.append(_later(path, value, remedy))
     for name, values in _NOT_YET_VALUES.items():
         value = getattr(spec, name)
@@ -184,7 +182,12 @@ def _later(path: str, value: Any, remedy: str) -> FieldProblem:
 
 
 def _meaning(spec: JobSpec) -> list[FieldProblem]:
-    return [*_run_problems(spec), *schedule_problems(spec), *_environment_problems(spec)]
+    return [
+        *_run_problems(spec),
+        *run_value_problems(spec),
+        *schedule_problems(spec),
+        *_environment_problems(spec),
+    ]
 
 
 def _run_problems(spec: JobSpec) -> list[FieldProblem]:

@@ -127,13 +127,10 @@ def test_a_missing_field_is_named(document: dict[str, Any], field: str) -> None:
 
 
 LATER: dict[str, dict[str, Any]] = {
-    "run.http": {"run": {"http": {"url": "/"}}},
-    "run_as": {"run_as": "nobody"},
     "misfire": {"misfire": {"policy": "all"}},
     "retry": {"retry": {"attempts": 3}},
     "placement": {"placement": {"labels": "zone=eu"}},
     "after": {"after": [{"job": "extract"}]},
-    "limits": {"limits": {"memory_bytes": 1}},
     "retention": {"retention": "7d"},
     "notify": {"notify": [{"url": "/"}]},
 }

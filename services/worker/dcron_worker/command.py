@@ -1,0 +1,62 @@
+"""What a run's process is started with: program, arguments, environment, user and limits."""
+
+import os
+from math import ceil
+
+from msgspec import Struct
+
+from dcron_core.durations import parse_duration
+from dcron_schemas.job import JobSpec
+from dcron_schemas.records import Execution
+from dcron_worker.process import Confinement
+from dcron_worker.users import user_to_become
+
+# What a job finds in its environment besides its own; nothing of the worker's own environment leaks in.
+BASE_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "SHELL": "/bin/sh",
+}
+_OF_THE_USER = ("HOME", "USER")
+
+
+class Command(Struct, frozen=True):
+    """A process to be started."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    working_directory: str | None
+    confinement: Confinement
+
+
+def command_of(spec: JobSpec, execution: Execution, run_as_allowed: frozenset[str]) -> Command:
+    """Return how to start a run of the job; raise ProcessStartError if this worker may not."""
+    user = user_to_become(spec.run_as, run_as_allowed)
+    limits = spec.limits
+    confinement = Confinement(
+        user=user,
+        memory_bytes=limits.memory_bytes,
+        cpu_s=ceil(parse_duration(limits.cpu_time).total_seconds()) if limits.cpu_time else None,
+    )
+    of_user = (
+        {"HOME": user.home, "USER": user.name, "LOGNAME": user.name}
+        if user
+        else {name: os.environ[name] for name in _OF_THE_USER if name in os.environ}
+    )
+    environment = {**BASE_ENVIRONMENT, **of_user, **spec.env, **variables_of(execution)}
+    argv = spec.run.argv if spec.run.argv is not None else ("/bin/sh", "-c", spec.run.shell or "")
+    return Command(argv, environment, spec.working_directory, confinement)
+
+
+def variables_of(execution: Execution) -> dict[str, str]:
+    """Return what tells a run who it is. Worker and run together mark its processes (`process_tree`)."""
+    return {
+        "DCRON_EXECUTION_ID": execution.execution_id,
+        "DCRON_WORKER_ID": execution.worker_id,
+        "DCRON_JOB_ID": execution.job_id,
+        "DCRON_JOB_NAME": execution.job_name,
+        "DCRON_NAMESPACE": execution.namespace,
+        "DCRON_DUE_AT": execution.due_at.isoformat(),
+        "DCRON_ATTEMPT": str(execution.attempt),
+        "DCRON_FENCING_TOKEN": str(execution.fencing_token),
+    }
