@@ -8,6 +8,8 @@ from dcron_schemas.events import SCHEMA_VERSION, JobEvent, UnknownEvent
 from dcron_schemas.records import ExecutionRecord
 from dcron_schemas.state import (
     ActiveRun,
+    DependencyMarks,
+    DrainWanted,
     ExecutionEntry,
     JobEntry,
     KillWanted,
@@ -28,7 +30,8 @@ _record_decoder: msgspec.json.Decoder[ExecutionRecord] = msgspec.json.Decoder(Ex
 _state_decoders: dict[type, msgspec.json.Decoder[object]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
-        ActiveRun, ExecutionEntry, JobEntry, KillWanted, Projection, RunWanted, TickCursor, WorkerEntry,
+        ActiveRun, DependencyMarks, DrainWanted, ExecutionEntry, JobEntry, KillWanted, Projection, RunWanted,
+        TickCursor, WorkerEntry,
     )
 }  # fmt: skip
 

@@ -33,6 +33,10 @@ class Keys(Struct, frozen=True):
         return f"{self.prefix}workers/"
 
     @property
+    def drains(self) -> str:
+        return f"{self.prefix}drains/"
+
+    @property
     def all_active(self) -> str:
         return f"{self.prefix}active/"
 
@@ -50,6 +54,15 @@ class Keys(Struct, frozen=True):
     def tick(self, job_id: str) -> str:
         return f"{self.ticks}{job_id}"
 
+    def ticks_of(self, job_id: str) -> str:
+        return f"{self.ticks}{job_id}/"
+
+    def worker_tick(self, job_id: str, worker_id: str) -> str:
+        return f"{self.ticks_of(job_id)}{worker_id}"
+
+    def marks(self, job_id: str) -> str:
+        return f"{self.prefix}marks/{job_id}"
+
     def run(self, execution_id: str) -> str:
         return f"{self.runs}{execution_id}"
 
@@ -61,6 +74,9 @@ class Keys(Struct, frozen=True):
 
     def worker(self, worker_id: str) -> str:
         return f"{self.workers}{worker_id}"
+
+    def drain(self, worker_id: str) -> str:
+        return f"{self.drains}{worker_id}"
 
     def active_of(self, job_id: str) -> str:
         return f"{self.all_active}{job_id}/"

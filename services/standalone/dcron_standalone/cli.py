@@ -45,6 +45,7 @@ app.command(
     "dcron_standalone.log_tools:app", name="log", help="The log of job events: verify, repair, rebuild, back up, mend."
 )
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
+app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 

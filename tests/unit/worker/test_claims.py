@@ -104,11 +104,12 @@ async def test_of_two_claims_of_a_tick_one_wins(cluster: Cluster, overlap: str) 
     first, winner = await cluster.claim(tick, "w1")
     second, _ = await cluster.claim(tick, "w2")
     assert (first.succeeded, second.succeeded) == (True, False)
-    cursors, jobs, alive, _, _ = second.reads
+    cursors, jobs, alive, queue, _, own = second.reads
     assert decode_state(TickCursor, cursors[0].value).worker_id == "w1"
     assert cursors[0].mod_revision == first.revision
     assert [item.mod_revision for item in jobs] == [cluster.revision]
     assert [item.key for item in alive] == [KEYS.active(JOB_ID, winner.execution_id)]
+    assert (queue, own) == ((), alive)
     assert len(await cluster.alive()) == 1
 
 
@@ -247,9 +248,9 @@ async def test_of_two_claims_of_a_wanted_run_one_wins_and_the_other_reads_whose_
         lease = await cluster.store.grant_lease(60)
         results.append(await cluster.store.transact(claim_run(KEYS, revision, cluster.entry, execution, lease)))
     assert [result.succeeded for result in results] == [True, False]
-    entries, alive = results[1].reads
+    entries, own, alive = results[1].reads
     assert decode_state(ExecutionEntry, entries[0].value).execution.worker_id == "w1"
-    assert (entries[0].mod_revision, len(alive)) == (results[0].revision, 1)
+    assert (entries[0].mod_revision, len(own), own) == (results[0].revision, 1, alive)
     assert await cluster.store.get(KEYS.run(WANTED.execution_id)) is None
     assert await cluster.cursor() is None, "a run outside the ticks consumes no tick"
 
@@ -261,7 +262,8 @@ async def test_a_wanted_run_waits_for_the_one_that_is_alive_and_stays_wanted(clu
     execution = execution_of_run(WANTED, cluster.entry, "w2", at(6))
     result = await cluster.store.transact(claim_run(KEYS, revision, cluster.entry, execution, 0))
     assert not result.succeeded
-    assert result.reads == ((), ())
+    entries, own, alive = result.reads
+    assert (entries, own, len(alive)) == ((), (), 1)
     assert await cluster.store.get(KEYS.run(WANTED.execution_id)) is not None
 
 

@@ -190,6 +190,8 @@ def _changed(table: JobTable, position: int, event: JobEvent, job: JobEntry, spe
 def _rescheduled(before: JobSpec, after: JobSpec) -> bool:
     """Tell whether the ticks of `after` are others: then none before the change is made up for."""
     resumed = after.enabled and not before.enabled
+    if before.placement.workers != after.placement.workers:
+        return True  # one cursor in place of one for each worker, or the other way about
     return resumed or (before.schedule, before.timezone, before.dst) != (after.schedule, after.timezone, after.dst)
 
 
