@@ -59,13 +59,19 @@ class Claimer:
     def _look_around(self, session: LeaseSession) -> datetime | None:
         """Do what is to be done now; return when to look again, None: when something changes."""
         now = self._with.clock.now()
-        for job_id in list(self._without_slot)[: max(0, self._with.launcher.free_slots)]:
-            del self._without_slot[job_id]
-            self._with.planner.wake(job_id, now)
-        for candidate in self._with.planner.ready(now):
-            self._look(candidate, now, session)
+        self._wake_for_slots(now)
+        for candidate in sorted(self._with.planner.ready(now), key=lambda candidate: candidate.tick):
+            self._look(candidate, now, session)  # the oldest tick gets the slot
         looks = (self._with.planner.next_look(), self._wanted.look(now, session))
         return min((look for look in looks if look is not None), default=None)
+
+    def _wake_for_slots(self, now: datetime) -> None:
+        """Let as many of those that wait for a slot be looked at as there are slots."""
+        free = self._with.launcher.free_slots
+        while free > 0 and self._without_slot:
+            job_id = next(iter(self._without_slot))
+            del self._without_slot[job_id]
+            free -= self._with.planner.wake(job_id, now)
 
     async def _wait_for_change(self, until: datetime | None) -> None:
         wait_s = None if until is None else max(0.0, (until - self._with.clock.now()).total_seconds())

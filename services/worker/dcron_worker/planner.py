@@ -147,11 +147,13 @@ class Planner:
         if self.is_current(candidate):
             self._place(candidate.entry.job_id, at)
 
-    def wake(self, job_id: str, now: datetime) -> None:
-        """Look now at a job that was to be looked at again later; nothing happens while its tick is being claimed."""
+    def wake(self, job_id: str, now: datetime) -> bool:
+        """Look now at a job that was to be looked at again later; False: it is not, or its tick is being claimed."""
         planned = self._jobs.get(job_id)
-        if planned is not None and planned.place and planned.looks:
-            self._place(job_id, now)
+        if planned is None or not planned.place or not planned.looks:
+            return False
+        self._place(job_id, now)
+        return True
 
     def verdict(self, candidate: Candidate, now: datetime) -> Verdict:
         """Return what is to be done about the candidate's tick at `now`."""
