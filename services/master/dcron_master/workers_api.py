@@ -58,12 +58,12 @@ class Workers:
 
     def view(self, worker_id: str) -> WorkerView:
         """Return one worker; raise ProblemError if nothing is known of it."""
-        entry = _read(WorkerEntry, self._entries.items.get(self._keys.worker(worker_id)))
-        drain = _read(DrainWanted, self._drains.items.get(self._keys.drain(worker_id)))
-        if entry is None and drain is None:
-            raise ProblemError(
-                404, "there is no such worker", f"{worker_id!r}: GET /api/v1/workers lists those there are"
-            )
+        registered = self._entries.items.get(self._keys.worker(worker_id))
+        drained = self._drains.items.get(self._keys.drain(worker_id))
+        if registered is None and drained is None:
+            detail = f"{worker_id!r}: GET /api/v1/workers lists those there are"
+            raise ProblemError(404, "there is no such worker", detail)
+        entry, drain = _read(WorkerEntry, registered), _read(DrainWanted, drained)
         return WorkerView(
             worker_id=worker_id,
             state=entry.state if entry else "gone",

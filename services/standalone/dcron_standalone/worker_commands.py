@@ -60,11 +60,13 @@ def _url(client: Client, *parts: str) -> str:
 
 def _table(workers: tuple[WorkerView, ...]) -> Table:
     now = SystemClock().now()
-    table = Table("worker", "state", "host", "pid", "slots", "labels", "started", box=None, header_style="bold")
+    columns = ("worker", "state", "drained by", "host", "pid", "slots", "labels", "started")
+    table = Table(*columns, box=None, header_style="bold")
     for worker in workers:
         table.add_row(
             Text(worker.worker_id),
-            Text(_state(worker), "" if worker.state == "active" and worker.drained_by is None else "yellow"),
+            Text(worker.state, "" if worker.state == "active" else "yellow"),
+            Text(worker.drained_by or "-"),
             Text(worker.host or "-"),
             str(worker.pid or "-"),
             str(worker.slots or "-"),
@@ -72,7 +74,3 @@ def _table(workers: tuple[WorkerView, ...]) -> Table:
             ago(worker.started_at, now) if worker.started_at else "-",
         )
     return table
-
-
-def _state(worker: WorkerView) -> str:
-    return worker.state if worker.drained_by is None else f"{worker.state}, drained by {worker.drained_by}"
