@@ -79,7 +79,7 @@ async def test_the_command_line_lists_and_drains(
         assert decode_state(DrainWanted, wish.value).requested_by == "token"
         await until_state(client, worker.worker_id, "draining")
         await asyncio.to_thread(command, monkeypatch, "workers", "ls")
-        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(worker.worker_id)]
+        *_, line = [line for line in capsys.readouterr().out.splitlines() if line.startswith(worker.worker_id)]
         assert line.split()[1:3] == ["draining", "token"]
         await asyncio.to_thread(command, monkeypatch, "workers", "undrain", worker.worker_id)
         await until_state(client, worker.worker_id, "active")
