@@ -5,6 +5,7 @@ revision, the job's revision and, unless overlap is allowed, that no run of the 
 that none does. It writes the cursor, the open entry and the liveness key together.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -198,9 +199,9 @@ def closed_entry(execution: Execution, record: Closing) -> ExecutionEntry:
             return ExecutionEntry(execution=execution, lost=record)
 
 
-def remove_entry(keys: Keys, execution_id: str) -> Transaction:
-    """Remove an entry whose closing record Kafka has. Only its owner and the sweeper write it; its id never returns."""
-    return Transaction(compare=(), success=(Delete(keys.execution(execution_id)),))
+def remove_entries(keys: Keys, execution_ids: Iterable[str]) -> Transaction:
+    """Remove entries whose closing records Kafka has. Only their owner and the sweeper write them; no id returns."""
+    return Transaction(compare=(), success=tuple(Delete(keys.execution(each)) for each in execution_ids))
 
 
 def waits(job: JobEntry) -> bool:

@@ -10,6 +10,7 @@ worker wait there. What is closed beyond that is removed as soon as its record i
 """
 
 import asyncio
+from datetime import timedelta
 
 from dcron_core.follow_ups import FollowUps, follow_ups, outcome_of
 from dcron_core.keys import Keys
@@ -18,7 +19,7 @@ from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import encode
 from dcron_schemas.records import Execution, ExecutionRecord, TickSkipped
 from dcron_worker.batches import TransactionBatches
-from dcron_worker.claims import NOTHING_FOLLOWS, Closing, end_run, remove_entry
+from dcron_worker.claims import NOTHING_FOLLOWS, Closing, end_run, remove_entries
 from dcron_worker.errors import SpoolError
 from dcron_worker.planner import Planner
 from dcron_worker.shipper import Shipper
@@ -28,6 +29,9 @@ from dcron_worker.spool_segment import SpoolRecord
 FIRST_DELAY_S = 0.2
 MOST_DELAY_S = 5.0
 MOST_CLOSED = 2000  # entries of this worker in etcd that wait for Kafka; about 2 MB
+REMOVE_AFTER_S = 0.2  # what is to be removed waits so long for company: nobody waits for it
+NEAR = timedelta(milliseconds=200)  # a tick so soon after an end must not find the run still there
+MOST_REMOVED = 80  # at a time
 
 log = get_logger()
 
@@ -43,6 +47,8 @@ class Entries:
         self._closed_in_etcd: set[str] = set()
         self._left_to_the_spool: set[str] = set()  # removed before Kafka has acknowledged their records
         self._in_kafka: set[str] = set()
+        self._to_remove: dict[str, None] = {}  # in order
+        self._some_to_remove = asyncio.Event()
         self._removed = asyncio.Event()
         self._removed.set()
 
@@ -76,7 +82,9 @@ class Entries:
         while True:
             following = self._following(execution, record, marks)
             transaction = end_run(self._keys, execution, record, following)
-            result = await self._transactions.until_answered(transaction, f"end of {execution.execution_id}")
+            result = await self._transactions.until_answered(
+                transaction, f"end of {execution.execution_id}", patient=not self._is_waited_for(execution, record)
+            )
             if result.succeeded:
                 break
             entry, *found = result.reads
@@ -89,16 +97,15 @@ class Entries:
 
     async def closed_in_etcd(self, execution_id: str) -> None:
         """The entry in etcd is closed; it can go once Kafka has its record."""
-        if execution_id in self._in_kafka:
-            self._in_kafka.discard(execution_id)
-            await self._remove(execution_id)
-            return
         crowded = len(self._closed_in_etcd) >= MOST_CLOSED
         self._closed_in_etcd.add(execution_id)
         self._removed.clear()
-        if crowded and await self._synced() and execution_id in self._closed_in_etcd:
+        if execution_id in self._in_kafka:
+            self._in_kafka.discard(execution_id)
+            self._remove(execution_id)
+        elif crowded and await self._synced() and self._waits_for_kafka(execution_id):
             self._left_to_the_spool.add(execution_id)
-            await self._remove(execution_id)
+            self._remove(execution_id)
 
     async def removed(self) -> None:
         """Wait until no closed entry is left in etcd."""
@@ -107,14 +114,37 @@ class Entries:
     async def remove_acknowledged(self, shipper: Shipper) -> None:
         """Remove entries as Kafka acknowledges their closing records, until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_removing())
             while True:
                 for execution_id in await shipper.acknowledged():
                     if execution_id in self._left_to_the_spool:
                         self._left_to_the_spool.discard(execution_id)
                     elif execution_id in self._closed_in_etcd:
-                        group.create_task(self._remove(execution_id))
+                        self._remove(execution_id)
                     else:
                         self._in_kafka.add(execution_id)
+
+    def _waits_for_kafka(self, execution_id: str) -> bool:
+        return execution_id in self._closed_in_etcd and execution_id not in self._to_remove
+
+    def _remove(self, execution_id: str) -> None:
+        self._to_remove[execution_id] = None
+        self._some_to_remove.set()
+
+    async def _keep_removing(self) -> None:
+        while True:
+            await self._some_to_remove.wait()
+            await asyncio.sleep(REMOVE_AFTER_S)
+            self._some_to_remove.clear()
+            while self._to_remove:
+                ids = list(self._to_remove)[:MOST_REMOVED]
+                transaction = remove_entries(self._keys, ids)
+                await self._transactions.until_answered(transaction, f"removal of {len(ids)} entries", patient=True)
+                for execution_id in ids:
+                    del self._to_remove[execution_id]
+                    self._closed_in_etcd.discard(execution_id)
+                if not self._closed_in_etcd:
+                    self._removed.set()
 
     def _following(self, execution: Execution, record: Closing, marks: dict[str, KeyValue]) -> FollowUps:
         if isinstance(record, TickSkipped):
@@ -124,6 +154,13 @@ class Entries:
         dependants = self._planner.dependants.of(execution.namespace, execution.job_name)
         return follow_ups(self._keys, execution, outcome, at, job[0] if job else None, dependants, marks)
 
+    def _is_waited_for(self, execution: Execution, record: Closing) -> bool:
+        """Tell whether the next run of the job may start as soon as this one is over."""
+        job = self._planner.job(execution.job_id)
+        if job is None or job[0].spec.overlap == "allow" or isinstance(record, TickSkipped):
+            return False
+        return job[0].spec.overlap != "skip" or self._planner.is_near(execution.job_id, outcome_of(record)[1] + NEAR)
+
     async def _synced(self) -> bool:
         """Bring the spool to the disk for good; tell whether that could be done."""
         try:
@@ -132,9 +169,3 @@ class Entries:
             log.error("the disk does not sync", action="spool.unsynced", error=str(error))
             return False
         return True
-
-    async def _remove(self, execution_id: str) -> None:
-        await self._transactions.until_answered(remove_entry(self._keys, execution_id), f"removal of {execution_id}")
-        self._closed_in_etcd.discard(execution_id)
-        if not self._closed_in_etcd:
-            self._removed.set()

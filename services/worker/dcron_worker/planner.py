@@ -155,6 +155,11 @@ class Planner:
         self._place(job_id, now)
         return True
 
+    def is_near(self, job_id: str, by: datetime) -> bool:
+        """Tell whether the job has a tick by then."""
+        planned = self._jobs.get(job_id)
+        return planned is not None and planned.tick is not None and planned.tick <= by
+
     def verdict(self, candidate: Candidate, now: datetime) -> Verdict:
         """Return what is to be done about the candidate's tick at `now`."""
         planned = self._jobs.get(candidate.entry.job_id)

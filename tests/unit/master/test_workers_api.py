@@ -5,11 +5,13 @@ import sys
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from dcron_core.ports.store import Put, Transaction
 from dcron_schemas.codec import decode_state
 from dcron_schemas.state import DrainWanted
+from dcron_schemas.workers import WorkerView
 from dcron_standalone.cli import main
 from tests.services import KEYS, TOKEN, Ports
 
@@ -79,8 +81,11 @@ async def test_the_command_line_lists_and_drains(
         assert decode_state(DrainWanted, wish.value).requested_by == "token"
         await until_state(client, worker.worker_id, "draining")
         await asyncio.to_thread(command, monkeypatch, "workers", "ls")
-        *_, line = [line for line in capsys.readouterr().out.splitlines() if line.startswith(worker.worker_id)]
-        assert line.split()[1:3] == ["draining", "token"]
+        assert "draining" in capsys.readouterr().out
+        await asyncio.to_thread(command, monkeypatch, "workers", "ls", "--json")
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+        (view,) = msgspec.json.decode(line, type=list[WorkerView])
+        assert (view.worker_id, view.state, view.drained_by) == (worker.worker_id, "draining", "token")
         await asyncio.to_thread(command, monkeypatch, "workers", "undrain", worker.worker_id)
         await until_state(client, worker.worker_id, "active")
 

@@ -22,7 +22,7 @@ from dcron_worker.claims import (
     execution_of_tick,
     in_the_way,
     queue_tick,
-    remove_entry,
+    remove_entries,
     skip_run,
     skip_tick,
 )
@@ -122,7 +122,7 @@ async def test_a_tick_is_not_claimed_again_after_its_run_is_over(cluster: Cluste
     tick = cluster.candidate(at(10))
     _, execution = await cluster.claim(tick)
     await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
-    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    await cluster.store.transact(remove_entries(KEYS, [execution.execution_id]))
     late, _ = await cluster.claim(tick, "w2")
     assert not late.succeeded
     assert (await cluster.store.read_prefix(KEYS.executions)).items == ()
@@ -220,14 +220,14 @@ async def test_an_end_that_is_not_this_claims_is_fenced_off(cluster: Cluster) ->
     assert not (await cluster.store.transact(end_run(KEYS, execution, finished(execution)))).succeeded
     assert await cluster.entry_of(execution) == closed
 
-    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    await cluster.store.transact(remove_entries(KEYS, [execution.execution_id]))
     assert not (await cluster.store.transact(end_run(KEYS, execution, finished(execution)))).succeeded
     assert await cluster.entry_of(execution) is None
 
 
 async def test_an_end_that_is_fenced_off_lets_the_job_go_all_the_same(cluster: Cluster) -> None:
     _, execution = await cluster.claim(cluster.candidate(at(10)))
-    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    await cluster.store.transact(remove_entries(KEYS, [execution.execution_id]))
     assert len(await cluster.alive()) == 1
     await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
     assert await cluster.alive() == []
