@@ -56,7 +56,7 @@ class PendingChanges:
 
         Requests at positions before `requests_from` are left out.
         """
-        writes: dict[str, Put | Delete] = {}
+        writes: dict[str, Put | Delete | DeletePrefix] = {}
         last, size = -1, 0
         for pending in self._queue:
             requests = pending.requests if pending.position >= requests_from else ()

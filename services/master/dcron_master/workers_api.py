@@ -19,7 +19,7 @@ from dcron_core.keys import Keys
 from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.store import Delete, KeyValue, KeyValueStore, Put, Transaction
 from dcron_core.telemetry import get_logger
-from dcron_master.api import ACTOR
+from dcron_master.asking import ACTOR
 from dcron_schemas.codec import UndecodableError, decode_state, encode
 from dcron_schemas.state import DrainWanted, WorkerEntry
 from dcron_schemas.workers import WorkerList, WorkerView
