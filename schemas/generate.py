@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcron_schemas import api, audit, events, job, records, state
+from dcron_schemas import api, audit, events, job, records, state, workers
 
 FOLDER = Path(__file__).resolve().parent / "json"
 COMMAND = "python schemas/generate.py"
@@ -29,6 +29,8 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
         (
             state.ActiveRun,
             state.ClockBeat,
+            state.DependencyMarks,
+            state.DrainWanted,
             state.ExecutionEntry,
             state.JobEntry,
             state.KillWanted,
@@ -54,6 +56,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.Problem,
             api.RunAccepted,
             api.SkippedTickList,
+            workers.WorkerList,
         ),
     ),
     "audit.json": (

@@ -9,6 +9,8 @@ from dcron_schemas.records import ExecutionRecord
 from dcron_schemas.state import (
     ActiveRun,
     ClockBeat,
+    DependencyMarks,
+    DrainWanted,
     ExecutionEntry,
     JobEntry,
     KillWanted,
@@ -29,7 +31,8 @@ _record_decoder: msgspec.json.Decoder[ExecutionRecord] = msgspec.json.Decoder(Ex
 _state_decoders: dict[type, msgspec.json.Decoder[object]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
-        ActiveRun, ClockBeat, ExecutionEntry, JobEntry, KillWanted, Projection, RunWanted, TickCursor, WorkerEntry,
+        ActiveRun, ClockBeat, DependencyMarks, DrainWanted, ExecutionEntry, JobEntry, KillWanted, Projection,
+        RunWanted, TickCursor, WorkerEntry,
     )
 }  # fmt: skip
 

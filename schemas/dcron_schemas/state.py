@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from dcron_schemas.job import JobSpec
-from dcron_schemas.records import Execution, ExecutionFinished, TickSkipped
+from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
 
 
 class JobEntry(Struct, frozen=True, gc=False, kw_only=True):
@@ -31,7 +31,7 @@ class Projection(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class TickCursor(Struct, frozen=True, gc=False, kw_only=True):
-    """`ticks/{job_id}`: the last consumed tick."""
+    """`ticks/{job_id}`: the last consumed tick; `ticks/{job_id}/{worker_id}` of a job that runs on every worker."""
 
     tick: datetime
     worker_id: str
@@ -39,26 +39,34 @@ class TickCursor(Struct, frozen=True, gc=False, kw_only=True):
 
 
 class RunWanted(Struct, frozen=True, gc=False, kw_only=True):
-    """`runs/{execution_id}`: a run wanted outside the ticks."""
+    """`runs/{execution_id}`: a run wanted outside the ticks, or that of a tick which waits for the run before it."""
 
     execution_id: str
     job_id: str
-    trigger: Literal["request", "retry", "dependency"]
+    trigger: Literal["tick", "request", "retry", "dependency"]
     requested_at: datetime
-    requested_by: str
+    requested_by: str  # who asked; the execution that was retried, or whose end started this one
     attempt: int = 1
-    not_before: datetime | None = None
+    not_before: datetime | None = None  # of a tick: the tick
+    worker_id: str = ""  # the one worker that may run it; "": any that matches
 
 
 class ExecutionEntry(Struct, frozen=True, gc=False, kw_only=True):
     """`executions/{execution_id}`: what Kafka has not acknowledged yet.
 
-    Open while `finished` and `skipped` are None; then it carries the record that closes it.
+    Open while `finished`, `skipped` and `lost` are None; then it carries the record that closes it.
     """
 
     execution: Execution
     finished: ExecutionFinished | None = None
     skipped: TickSkipped | None = None
+    lost: ExecutionLost | None = None  # its retry and its dependants are in etcd already
+
+
+class DependencyMarks(Struct, frozen=True, gc=False, kw_only=True):
+    """`marks/{job_id}`: which of the jobs that this one comes after have ended, since it was last started by them."""
+
+    ended: dict[str, str] = field(default_factory=dict)  # job name → execution id of its last end that counts
 
 
 class ActiveRun(Struct, frozen=True, gc=False, kw_only=True):
@@ -69,6 +77,13 @@ class ActiveRun(Struct, frozen=True, gc=False, kw_only=True):
 
 class KillWanted(Struct, frozen=True, gc=False, kw_only=True):
     """`kills/{execution_id}`: a kill request, under a short lease."""
+
+    requested_by: str
+    requested_at: datetime
+
+
+class DrainWanted(Struct, frozen=True, gc=False, kw_only=True):
+    """`drains/{worker_id}`: the worker is to claim nothing, until this is taken away."""
 
     requested_by: str
     requested_at: datetime

@@ -7,6 +7,7 @@ import pytest
 from dcron_core.ports.store import (
     Comparison,
     Delete,
+    DeletePrefix,
     Get,
     GetPrefix,
     KeyValueStore,
@@ -114,6 +115,33 @@ async def test_of_two_claims_on_an_empty_prefix_in_one_batch_one_wins(store: Key
     )
     assert [result.succeeded for result in results].count(True) == 1
     assert len((await store.read_prefix(f"{prefix}active/")).items) == 1
+
+
+async def test_a_prefix_is_deleted_whole_and_nothing_beside_it(store: KeyValueStore, prefix: str) -> None:
+    for name in ("set", "set/a", "set/b", "set0"):
+        await put(store, f"{prefix}{name}")
+    done = await store.transact(Transaction((), (DeletePrefix(f"{prefix}set/"), GetPrefix(prefix))))
+    assert [item.key for item in done.reads[0]] == [f"{prefix}set", f"{prefix}set0"]
+    again = await store.transact(Transaction((), (DeletePrefix(f"{prefix}set/"),)))
+    assert again.revision == done.revision, "what changes nothing takes no revision"
+
+
+async def test_a_prefix_that_is_deleted_counts_for_the_comparisons_after_it(store: KeyValueStore, prefix: str) -> None:
+    """G7: in one batch too."""
+    revision = await put(store, f"{prefix}set/a")
+    results = await store.transact_all(
+        [
+            Transaction((), (DeletePrefix(f"{prefix}set/"),)),
+            Transaction((PrefixIsEmpty(f"{prefix}set/a"),), (Put(f"{prefix}empty", b""),)),
+            Transaction((ModRevisionIs(f"{prefix}set/a", revision),), (Put(f"{prefix}there", b""),)),
+        ]
+    )
+    assert [result.succeeded for result in results] == [True, True, False]
+
+
+async def test_a_key_is_not_written_under_a_prefix_that_is_deleted(store: KeyValueStore, prefix: str) -> None:
+    with pytest.raises(ValueError, match="deletes all of"):
+        await store.transact(Transaction((), (DeletePrefix(f"{prefix}set/"), Put(f"{prefix}set/a", b""))))
 
 
 async def test_a_batch_of_nothing(store: KeyValueStore) -> None:

@@ -37,6 +37,10 @@ class Keys(Struct, frozen=True):
         return f"{self.prefix}clocks/"
 
     @property
+    def drains(self) -> str:
+        return f"{self.prefix}drains/"
+
+    @property
     def all_active(self) -> str:
         return f"{self.prefix}active/"
 
@@ -54,6 +58,15 @@ class Keys(Struct, frozen=True):
     def tick(self, job_id: str) -> str:
         return f"{self.ticks}{job_id}"
 
+    def ticks_of(self, job_id: str) -> str:
+        return f"{self.ticks}{job_id}/"
+
+    def worker_tick(self, job_id: str, worker_id: str) -> str:
+        return f"{self.ticks_of(job_id)}{worker_id}"
+
+    def marks(self, job_id: str) -> str:
+        return f"{self.prefix}marks/{job_id}"
+
     def run(self, execution_id: str) -> str:
         return f"{self.runs}{execution_id}"
 
@@ -68,6 +81,9 @@ class Keys(Struct, frozen=True):
 
     def clock(self, worker_id: str) -> str:
         return f"{self.clocks}{worker_id}"
+
+    def drain(self, worker_id: str) -> str:
+        return f"{self.drains}{worker_id}"
 
     def active_of(self, job_id: str) -> str:
         return f"{self.all_active}{job_id}/"

@@ -14,6 +14,7 @@ from msgspec import Struct
 from dcron_core.clock import Clock
 from dcron_core.errors import (
     CommandRejectedError,
+    InvalidJobError,
     LogMismatchError,
     LogUnavailableError,
     NotPossibleError,
@@ -25,6 +26,7 @@ from dcron_core.errors import (
 from dcron_core.failpoints import Failpoints
 from dcron_core.history import Handled, History
 from dcron_core.ids import IdSource, derived_id
+from dcron_core.jobs.dependencies import check_dependencies
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
 from dcron_core.ports.log import Log, Producer
 from dcron_master.edits import Edit, is_repeated
@@ -78,7 +80,7 @@ class Commands:
     async def execute(self, command: Command) -> Applied:
         """Do `command`; return what the fold made of it.
 
-        Raises CommandRejectedError if it was refused, UnavailableError if nothing was written, and
+        Raises CommandRejectedError or InvalidJobError if it was refused, UnavailableError if nothing was written, and
         OutcomeUnknownError if it may have been.
         """
         kind, began = _kind(command), self._clock.monotonic()
@@ -87,7 +89,7 @@ class Commands:
             applied = await self._execute(command)
             answer = "applied"
             return applied
-        except CommandRejectedError:
+        except (CommandRejectedError, InvalidJobError):
             answer = "rejected"
             raise
         except OutcomeUnknownError:
@@ -192,14 +194,23 @@ class Commands:
 
     async def _try_out(self, event: JobEvent) -> None:
         """Raise now what the fold would refuse, so that the log is spared; on doubt, read on to the log's end."""
-        table = self._projector.table
-        if isinstance(fold(table, table.position + 1, event), Applied):
+        if self._would_apply(event):
             return
         await self._read_on()
         table = self._projector.table
         outcome = fold(table, table.position + 1, event)
         if isinstance(outcome, Rejected):
             raise outcome.error
+        check_dependencies(table, event.job_id, event.data)
+
+    def _would_apply(self, event: JobEvent) -> bool:
+        """Tell whether the event is all right on the table as this master has it."""
+        table = self._projector.table
+        try:
+            check_dependencies(table, event.job_id, event.data)
+        except InvalidJobError:
+            return False
+        return isinstance(fold(table, table.position + 1, event), Applied)
 
     async def _append(self, event: JobEvent) -> int:
         """Append the event; if it is in doubt whether that happened, look for it in the log."""

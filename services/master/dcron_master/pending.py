@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from dcron_core.jobs.changes import Change, JobGone, JobStands, KillAsked, LogNamed, RunAsked
 from dcron_core.keys import Keys
-from dcron_core.ports.store import Delete, Operation, Put
+from dcron_core.ports.store import Delete, DeletePrefix, Operation, Put
 from dcron_schemas.codec import encode
 
 MOST_OPERATIONS = 100  # etcd takes 128 in a transaction; one more is the projection's own
@@ -56,7 +56,7 @@ class PendingChanges:
 
         Requests at positions before `requests_from` are left out.
         """
-        writes: dict[str, Put | Delete] = {}
+        writes: dict[str, Put | Delete | DeletePrefix] = {}
         last, size = -1, 0
         for pending in self._queue:
             requests = pending.requests if pending.position >= requests_from else ()
@@ -65,8 +65,8 @@ class PendingChanges:
             if writes and (len(writes) + len(operations) > MOST_OPERATIONS or size > MOST_BYTES):
                 break
             for operation in operations:
-                assert isinstance(operation, Put | Delete)
-                writes[operation.key] = operation
+                assert isinstance(operation, Put | Delete | DeletePrefix)
+                writes[operation.prefix if isinstance(operation, DeletePrefix) else operation.key] = operation
             last = pending.position
         prefix = self._keys.kills
         kills = tuple(put for put in writes.values() if isinstance(put, Put) and put.key.startswith(prefix))
@@ -78,7 +78,12 @@ class PendingChanges:
             case JobStands(entry):
                 return (Put(keys.job(entry.job_id), encode(entry)),)
             case JobGone(entry):
-                return (Delete(keys.job(entry.job_id)), Delete(keys.tick(entry.job_id)))
+                return (
+                    Delete(keys.job(entry.job_id)),
+                    Delete(keys.tick(entry.job_id)),
+                    DeletePrefix(keys.ticks_of(entry.job_id)),  # a cursor for each worker
+                    Delete(keys.marks(entry.job_id)),
+                )
             case RunAsked(run):
                 return (Put(keys.run(run.execution_id), encode(run)),)
             case KillAsked(execution_id, kill):

@@ -45,6 +45,7 @@ from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
 from dcron_master.skips import RecordSkips
 from dcron_master.sweeper import Sweeper
+from dcron_master.workers_api import WorkerController, Workers
 from dcron_schemas.api import Info
 from dcron_schemas.events import JobEvent, LogOpened
 
@@ -82,12 +83,14 @@ async def open_master(
             projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
         )
         skips = RecordSkips(JobLog(log_, settings.job_events_topic), producer, clock, ids)
-        sweeper = Sweeper(store, producer, keys, settings, clock, metrics)
+        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
-        app = _application(settings, projector, history, commands, skips, readiness, metrics, clock, ids)
+        workers = Workers(store, keys, clock)
+        background.start("workers", workers.run())
+        app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
         port = await stack.enter_async_context(serving(app, bound))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
@@ -146,6 +149,7 @@ def _application(
     history: History,
     commands: Commands,
     skips: RecordSkips,
+    workers: Workers,
     readiness: Readiness,
     metrics: MasterMetrics,
     clock: Clock,
@@ -156,12 +160,13 @@ def _application(
         "history": history,
         "commands": commands,
         "record_skips": skips,
+        "workers": workers,
         "clock": clock,
         "ids": ids,
         "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
-    controllers = [JobController, HistoryController, AuditController]
+    controllers = [JobController, HistoryController, AuditController, WorkerController]
     app = Litestar(
         route_handlers=[
             *controllers,

@@ -2,8 +2,9 @@
 
 Every master runs one. An entry under `executions/` whose worker is not registered any more, and has not
 been for the grace time, is closed from here: if it holds its closing record, that record is sent; if it is
-open and the run is not alive, `ExecutionLost` is. Record first, then a fenced removal: ids are
-deterministic, so two sweepers, or a crash in between, do no harm.
+open and the run is not alive, `ExecutionLost` is. Record first, then a fenced removal, which writes what
+follows from a loss, a retry or runs of dependants, too: ids are deterministic, so two sweepers, or a crash in
+between, do no harm.
 """
 
 import asyncio
@@ -13,15 +14,18 @@ from msgspec.structs import replace
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
+from dcron_core.follow_ups import FollowUps, follow_ups, outcome_of
+from dcron_core.jobs.dependencies import Dependants
 from dcron_core.keys import Keys
 from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.log import Producer
-from dcron_core.ports.store import Delete, KeyValue, KeyValueStore, ModRevisionIs, Transaction
+from dcron_core.ports.store import Delete, Get, KeyValue, KeyValueStore, ModRevisionIs, Transaction
 from dcron_core.settings import MasterSettings
 from dcron_core.telemetry import get_logger
 from dcron_master.metrics import MasterMetrics
+from dcron_master.projector import Projector
 from dcron_schemas.codec import UndecodableError, decode_state, encode
-from dcron_schemas.records import ExecutionFinished, ExecutionLost, TickSkipped
+from dcron_schemas.records import ExecutionLost
 from dcron_schemas.state import ExecutionEntry
 
 SCAN_S = 0.5
@@ -40,7 +44,9 @@ class Sweeper:
         settings: MasterSettings,
         clock: Clock,
         metrics: MasterMetrics,
+        projector: Projector,
     ) -> None:
+        self._projector = projector  # knows the jobs
         self._store = store
         self._producer = producer
         self._keys = keys
@@ -63,9 +69,12 @@ class Sweeper:
                 group.create_task(self._follow(mirror, prefix))
             for mirror in (self._workers, self._active, self._executions):
                 await mirror.reached(1)
+            await self._projector.started.wait()  # a loss without the jobs would have no retry
             while True:
-                for item, entry in self._orphans():
-                    await self._sweep(item, entry)
+                orphans = self._orphans()
+                dependants = Dependants(self._projector.table.entries()) if orphans else Dependants()
+                for item, entry in orphans:
+                    await self._sweep(item, entry, dependants)
                 await asyncio.sleep(SCAN_S)
 
     async def _follow(self, mirror: Mirror, prefix: str) -> None:
@@ -95,13 +104,15 @@ class Sweeper:
                 log.error("an entry cannot be read", action="sweeper.unreadable", key=item.key, error=str(error))
             return None
 
-    async def _sweep(self, item: KeyValue, entry: ExecutionEntry) -> None:
-        record = entry.finished or entry.skipped or self._lost(item, entry)
+    async def _sweep(self, item: KeyValue, entry: ExecutionEntry, dependants: Dependants) -> None:
+        known = entry.finished or entry.skipped or entry.lost
+        lost = None if known else self._lost(item, entry)
+        record = known or lost
+        assert record is not None
         execution_id = entry.execution.execution_id
         try:
             await self._producer.append(self._topic, execution_id, encode(record))
-            removal = Transaction((ModRevisionIs(item.key, item.mod_revision),), (Delete(item.key),))
-            removed = (await self._store.transact(removal)).succeeded
+            removed = await self._remove(item, lost, dependants)
         except UnavailableError as error:
             log.warning("sweeping later", action="sweeper.retry", execution_id=execution_id, error=str(error))
             return
@@ -115,7 +126,29 @@ class Sweeper:
                 record=type(record).__name__,
             )
 
-    def _lost(self, item: KeyValue, entry: ExecutionEntry) -> ExecutionFinished | ExecutionLost | TickSkipped:
+    async def _remove(self, item: KeyValue, lost: ExecutionLost | None, dependants: Dependants) -> bool:
+        """Remove the entry, fenced; of a run that is lost, write what follows from that too."""
+        marks: dict[str, KeyValue] = {}
+        while True:
+            following = FollowUps()
+            if lost is not None:
+                run, job = lost.execution, self._projector.table.get(lost.execution.job_id)
+                of = dependants.of(run.namespace, run.job_name)
+                following = follow_ups(self._keys, run, *outcome_of(lost), job, of, marks)
+            removal = Transaction(
+                compare=(ModRevisionIs(item.key, item.mod_revision), *following.compare),
+                success=(Delete(item.key), *following.operations),
+                failure=(Get(item.key), *(Get(key) for key in following.marks)),
+            )
+            result = await self._store.transact(removal)
+            if result.succeeded:
+                return True
+            now, *found = result.reads
+            if not now or now[0].mod_revision != item.mod_revision:
+                return False
+            marks = {each.key: each for items in found for each in items}
+
+    def _lost(self, item: KeyValue, entry: ExecutionEntry) -> ExecutionLost:
         return ExecutionLost(
             # The entry is as old as the claim, so its creation is the fencing token.
             execution=replace(entry.execution, fencing_token=item.create_revision),

@@ -46,6 +46,7 @@ app.command(
 )
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
+app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
 

@@ -1,14 +1,13 @@
 """Due ticks become claims (design §5, "A tick"; G4, G5).
 
 The first worker in line for a tick claims it ahead of its instant; the next ones look only after a stagger,
-and only if the cursor has not moved. A claim that fails says why: another worker was faster, the job is
-another now, or a run of the job is alive. A tick that nobody could start by its deadline is skipped with its
-reason, many missed ones in one go.
+and only if the cursor has not moved. Only workers that match the job's placement stand in line. A claim that
+fails says why: another worker was faster, the job is another now, or a run of the job is alive; in the last
+case `overlap` decides. A tick that nobody could start by its deadline is left to `misfire`: skipped with its
+reason, many in one go, or made up for.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -20,13 +19,16 @@ from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, TickCursor
-from dcron_worker.claiming import Claiming
-from dcron_worker.claims import claim_tick, execution_of_tick, skip_tick
-from dcron_worker.planner import Candidate, Missed
+from dcron_worker.claiming import Claiming, wait_after
+from dcron_worker.claims import claim_tick, execution_of_tick, in_the_way, queue_tick, skip_tick, waits
+from dcron_worker.misfire import Missed
+from dcron_worker.planner import Candidate
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted import WantedRuns
 
-AGAIN_AFTER = timedelta(milliseconds=150)  # when all slots are taken, or the lease was lost
+AGAIN_AFTER = timedelta(milliseconds=150)  # when the lease was lost, or a claim of the same tick is under way
+STRANGERS_LOOK = timedelta(seconds=5)  # how often, at most, a worker looks at late ticks that it may not run
+LONGEST_QUEUE = 100  # ticks of a job that wait; one that comes when so many do is skipped
 
 
 class Claimer:
@@ -36,7 +38,9 @@ class Claimer:
         self._with = claiming
         self._wanted = wanted
         self._stopped = False
-        self._under_way: set[tuple[str, datetime]] = set()  # job id and tick: being claimed, run or skipped
+        self._since = claiming.clock.now()
+        self._without_slot: dict[str, None] = {}  # jobs whose tick waits for a slot, in order
+        self._under_way: set[tuple[str, datetime]] = set()  # jobs and ticks that are being claimed, run or skipped
 
     def stop(self) -> None:
         """Claim nothing more; what was claimed goes on."""
@@ -49,11 +53,25 @@ class Claimer:
             self._with.table.changed.clear()
             if self._stopped:
                 await asyncio.Event().wait()
-            now = self._with.clock.now()
-            for candidate in self._with.planner.ready(now):
-                self._look(candidate, now, session)
-            looks = (self._with.planner.next_look(), self._wanted.look(now, session))
-            await self._wait_for_change(min((look for look in looks if look is not None), default=None))
+            look = None if self._with.drained else self._look_around(session)
+            await self._wait_for_change(look)
+
+    def _look_around(self, session: LeaseSession) -> datetime | None:
+        """Do what is to be done now; return when to look again, None: when something changes."""
+        now = self._with.clock.now()
+        self._wake_for_slots(now)
+        for candidate in sorted(self._with.planner.ready(now), key=lambda candidate: candidate.tick):
+            self._look(candidate, now, session)  # the oldest tick gets the slot
+        looks = (self._with.planner.next_look(), self._wanted.look(now, session))
+        return min((look for look in looks if look is not None), default=None)
+
+    def _wake_for_slots(self, now: datetime) -> None:
+        """Let as many of those that wait for a slot be looked at as there are slots."""
+        free = self._with.launcher.free_slots
+        while free > 0 and self._without_slot:
+            job_id = next(iter(self._without_slot))
+            del self._without_slot[job_id]
+            free -= self._with.planner.wake(job_id, now)
 
     async def _wait_for_change(self, until: datetime | None) -> None:
         wait_s = None if until is None else max(0.0, (until - self._with.clock.now()).total_seconds())
@@ -64,114 +82,170 @@ class Claimer:
             return
 
     def _look(self, candidate: Candidate, now: datetime, session: LeaseSession) -> None:
-        """Decide what to do about a due tick."""
+        """Decide what to do about a tick that is due, or soon will be."""
         job = candidate.entry
-        if candidate.looks == 1:
-            wait = self._with.wait_in_line(f"{job.job_id} {candidate.tick.isoformat()}")
-            if wait:
-                self._with.planner.look_again(candidate, candidate.tick + wait)
-                return
-        missed = self._with.planner.missed(candidate, now, parse_duration(job.spec.misfire.start_deadline))
-        if missed is not None:
-            self._with.launcher.spawn(self._skip_missed(candidate, missed))
-        elif self._with.launcher.has_free_slot:
-            self._with.launcher.spawn(self._claim_and_run(candidate, session))
-        else:
+        if (job.job_id, candidate.tick) in self._under_way:  # the job was changed while a claim was in doubt
             self._with.planner.look_again(candidate, now + AGAIN_AFTER)
-
-    async def _claim_and_run(self, candidate: Candidate, session: LeaseSession) -> None:
-        execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
-        with self._only_once(candidate) as first, self._with.launcher.slot():
-            if not first:
-                return
-            transaction = claim_tick(self._with.keys, candidate, execution, session.lease)
-            try:
-                result = await self._with.transactions.until_answered(transaction, f"claim of {execution.execution_id}")
-            except LeaseLostError:
-                self._with.planner.look_again(candidate, self._with.clock.now() + AGAIN_AFTER)
-                return
-            if not result.succeeded:
-                await self._not_claimed(candidate, execution, result, session)
-                return
-            self._with.metrics.claims.labels("won").inc()
-            self._with.planner.cursor_stands(candidate.entry.job_id, candidate.tick, result.revision)
-            claimed = replace(execution, fencing_token=result.revision)
-            await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision), session)
-
-    async def _skip_missed(self, candidate: Candidate, missed: Missed) -> None:
-        with self._only_once(candidate) as first:
-            if first:
-                await self._skip(candidate, missed.last, missed.count, "missed", "nobody started it in time")
-
-    @contextmanager
-    def _only_once(self, candidate: Candidate) -> Iterator[bool]:
-        """Hold the tick; give False if it is held already: the job changed while its claim or skip is under way.
-
-        Then the answer to that one says what is next; a second one would find the entry of the first, and take it
-        for its own.
-        """
-        tick = (candidate.entry.job_id, candidate.tick)
-        if tick in self._under_way:
-            self._with.planner.look_again(candidate, self._with.clock.now() + AGAIN_AFTER)
-            yield False
             return
-        self._under_way.add(tick)
+        if not self._with.may_run(job):
+            self._look_as_stranger(candidate, now)
+            return
+        if candidate.looks == 1 and job.spec.placement.workers == "one":
+            wait = self._with.wait_in_line(f"{job.job_id} {candidate.tick.isoformat()}", job)
+            if wait:
+                self._with.planner.look_again(candidate, max(candidate.tick, now) + wait)
+                return
+        waited = job.job_id in self._without_slot
+        self._without_slot.pop(job.job_id, None)
+        verdict = self._with.planner.verdict(candidate, now)
+        full = self._with.launcher.free_slots < 1
+        if verdict.skip is not None:
+            self._skip_late(candidate, verdict.skip, for_want_of_slots=full or waited)
+        elif full:
+            self._wait_for_slot(candidate, now)
+        else:
+            work = self._claim_and_run(candidate, session, late=verdict.late)
+            self._keep(candidate, self._with.launcher.spawn_in_slot(work))
+
+    def _look_as_stranger(self, candidate: Candidate, now: datetime) -> None:
+        """Leave a tick to those who match; when it is late and nobody does, it is skipped from here."""
+        spec = candidate.entry.spec
+        if spec.placement.workers == "every":
+            return  # each of those who match has a cursor of its own
+        if candidate.looks > 1 and not self._with.somebody_may_run(candidate.entry):
+            verdict = self._with.planner.verdict(candidate, now)
+            if verdict.skip is not None:
+                detail = f"no worker that claims matches {spec.placement.labels!r}"
+                skip = self._skip(candidate, verdict.skip, "capacity", detail)
+                self._keep(candidate, self._with.launcher.spawn(skip))
+                return
+        wait = max(parse_duration(spec.misfire.start_deadline), STRANGERS_LOOK if candidate.looks > 1 else AGAIN_AFTER)
+        wait += self._with.wait_in_line(f"{candidate.entry.job_id} {candidate.tick.isoformat()}")
+        self._with.planner.look_again(candidate, max(candidate.tick, now) + wait)
+
+    def _wait_for_slot(self, candidate: Candidate, now: datetime) -> None:
+        """Come back when a slot is free, or the tick's deadline is over."""
+        self._without_slot[candidate.entry.job_id] = None
+        deadline = candidate.tick + parse_duration(candidate.entry.spec.misfire.start_deadline)
+        self._with.planner.look_again(candidate, max(deadline, now + wait_after(candidate.looks)))
+
+    def _skip_late(self, candidate: Candidate, missed: Missed, *, for_want_of_slots: bool) -> None:
+        reason: SkipReason = "missed"
+        detail = "nobody started it in time"
+        if for_want_of_slots and candidate.tick >= self._since:
+            reason, detail = "capacity", "no slot was free in time"
+        self._keep(candidate, self._with.launcher.spawn(self._skip(candidate, missed, reason, detail)))
+
+    def _keep(self, candidate: Candidate, task: asyncio.Task[None]) -> None:
+        """Remember that the tick is in work: a second claim or skip of it would take the first one's for its own."""
+        key = (candidate.entry.job_id, candidate.tick)
+        self._under_way.add(key)
+        task.add_done_callback(lambda _: self._under_way.discard(key))
+
+    async def _claim_and_run(self, candidate: Candidate, session: LeaseSession, *, late: bool) -> None:
+        execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
         try:
-            yield True
-        finally:
-            self._under_way.discard(tick)
+            await self._claim(candidate, execution, session, late=late)
+        except LeaseLostError:
+            self._with.planner.look_again(candidate, self._with.clock.now() + AGAIN_AFTER)
+
+    async def _claim(self, candidate: Candidate, execution: Execution, session: LeaseSession, *, late: bool) -> None:
+        transaction = claim_tick(self._with.keys, candidate, execution, session.lease)
+        result = await self._with.transactions.until_answered(transaction, f"claim of {execution.execution_id}")
+        if not result.succeeded:
+            await self._not_claimed(candidate, execution, result, session, late=late)
+            return
+        self._with.metrics.claims.labels("won").inc()
+        self._with.planner.cursor_stands(self._with.planner.cursor_of(candidate.entry), candidate.tick, result.revision)
+        claimed = replace(execution, fencing_token=result.revision)
+        await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision), session)
+        self._with.free(candidate.entry.job_id)
 
     async def _not_claimed(
-        self, candidate: Candidate, execution: Execution, result: TransactionResult, session: LeaseSession
+        self,
+        candidate: Candidate,
+        execution: Execution,
+        result: TransactionResult,
+        session: LeaseSession,
+        *,
+        late: bool,
     ) -> None:
         """Find out why a claim failed, and do what follows from it."""
-        cursors, jobs, alive, entries, own = result.reads
+        cursors, jobs, alive, queue, entries, own = result.reads
+        now = self._with.clock.now()
         self._learn_cursor(candidate, cursors)
         if entries and self._is_own(entries[0], closed=False):
             claimed = Claimed(execution, candidate.entry, candidate.job_revision)
             await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
+            self._with.free(candidate.entry.job_id)
         elif not self._with.planner.is_current(candidate):
             self._with.metrics.claims.labels("lost").inc()
         elif not jobs or jobs[0].mod_revision != candidate.job_revision:
             return  # the watch brings the job as it is now, and the planner looks again
-        elif not alive or self._with.clock.now() < candidate.tick:  # what is alive may be over by the tick's instant
-            self._with.planner.look_again(candidate, candidate.tick)
         else:
-            self._with.metrics.claims.labels("overlap").inc()
-            running = alive[0].key.rpartition("/")[2]
-            await self._skip(candidate, candidate.tick, 1, "overlap", f"{running} was running")
+            running = in_the_way(self._with.keys, candidate.entry, self._with.worker_id, alive)
+            before = running or next((item.key.rpartition("/")[2] for item in queue), "")
+            if not before or now < candidate.tick:  # what is alive may be over by the tick's instant
+                self._with.planner.look_again(candidate, candidate.tick)
+            elif late:  # one that is made up for comes after those before it
+                self._with.planner.look_again(candidate, now + wait_after(candidate.looks))
+            else:
+                self._with.metrics.claims.labels("overlap").inc()
+                await self._overlapped(candidate, before)
 
-    async def _skip(self, candidate: Candidate, last: datetime, count: int, reason: SkipReason, detail: str) -> None:
+    async def _overlapped(self, candidate: Candidate, before: str) -> None:
+        """A run that was to be over is not: let the tick wait, or skip it."""
+        job = candidate.entry
+        if not waits(job):
+            await self._skip(candidate, Missed(candidate.tick, 1), "overlap", f"{before} was running")
+            return
+        own = self._with.worker_id if job.spec.placement.workers == "every" else ""
+        queued = len(self._with.wanted.queue(job.job_id, own))
+        if job.spec.overlap == "queue" and queued >= LONGEST_QUEUE:
+            await self._skip(
+                candidate, Missed(candidate.tick, 1), "overlap", f"{queued} earlier ticks wait for {before}"
+            )
+            return
+        execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
+        transaction = queue_tick(self._with.keys, candidate, execution)
+        result = await self._with.transactions.until_answered(transaction, f"queueing of {execution.execution_id}")
+        if result.succeeded:
+            self._with.planner.cursor_stands(self._with.planner.cursor_of(job), candidate.tick, result.revision)
+        else:
+            self._learn_cursor(candidate, result.reads[0])
+
+    async def _skip(self, candidate: Candidate, missed: Missed, reason: SkipReason, detail: str) -> None:
         """Consume ticks without a run, on record."""
         now = self._with.clock.now()
         skipped = TickSkipped(
             execution=execution_of_tick(candidate, self._with.worker_id, now),
             reason=reason,
             at=now,
-            last_tick=last if count != 1 else None,
-            count=count,
+            last_tick=missed.last if missed.count != 1 else None,
+            count=missed.count,
             detail=detail,
         )
-        transaction = skip_tick(self._with.keys, candidate, last, skipped)
+        transaction = skip_tick(self._with.keys, candidate, missed.last, skipped)
         result = await self._with.transactions.until_answered(transaction, f"skip of {skipped.execution.execution_id}")
         if result.succeeded:
-            self._with.planner.cursor_stands(candidate.entry.job_id, last, result.revision)
+            cursor = self._with.planner.cursor_of(candidate.entry)
+            self._with.planner.cursor_stands(cursor, missed.last, result.revision)
         else:
             cursors, entries = result.reads
             self._learn_cursor(candidate, cursors)
             if not (entries and self._is_own(entries[0], closed=True)):
                 return
-        self._with.metrics.skips.labels(reason).inc(max(count, 1))
+        self._with.metrics.skips.labels(reason).inc(max(missed.count, 1))
         await self._with.entries.skipped(skipped)
 
     def _learn_cursor(self, candidate: Candidate, found: tuple[KeyValue, ...]) -> None:
         """Take in the cursor that a failed transaction read."""
         if found:
-            cursor = decode_state(TickCursor, found[0].value)
-            self._with.planner.cursor_stands(candidate.entry.job_id, cursor.tick, found[0].mod_revision)
+            cursor, of = decode_state(TickCursor, found[0].value), self._with.planner.cursor_of(candidate.entry)
+            self._with.planner.cursor_stands(of, cursor.tick, found[0].mod_revision)
 
     def _is_own(self, item: KeyValue, *, closed: bool) -> bool:
         """Tell whether an entry is this worker's: what an earlier try wrote, whose answer was lost."""
         entry = decode_state(ExecutionEntry, item.value)
-        is_closed = entry.finished is not None or entry.skipped is not None
+        is_closed = entry.finished is not None or entry.skipped is not None or entry.lost is not None
         return entry.execution.worker_id == self._with.worker_id and is_closed == closed

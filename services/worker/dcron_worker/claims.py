@@ -1,20 +1,23 @@
-"""The transactions of design §5: claim, skip, end, removal. Pure.
+"""The transactions of design §5: claim, queue, skip, end, removal. Pure.
 
 A claim compares what it was decided on, so it succeeds once for a tick, whatever the clocks do: the cursor's
-revision, the job's revision and, unless overlap is allowed, that no run of the job is alive. It writes the
-cursor, the open entry and the liveness key together.
+revision, the job's revision and, unless overlap is allowed, that no run of the job is alive; if ticks may wait,
+that none does. It writes the cursor, the open entry and the liveness key together.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from dcron_core.executions import tick_execution_id
+from dcron_core.executions import tick_execution_id, worker_run_prefix, worker_tick_execution_id
+from dcron_core.follow_ups import FollowUps
 from dcron_core.keys import Keys
 from dcron_core.ports.store import (
     Comparison,
     Delete,
     Get,
     GetPrefix,
+    KeyValue,
     ModRevisionIs,
     Operation,
     PrefixIsEmpty,
@@ -22,20 +25,40 @@ from dcron_core.ports.store import (
     Transaction,
 )
 from dcron_schemas.codec import encode
-from dcron_schemas.records import Execution, ExecutionFinished, TickSkipped
+from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
 from dcron_schemas.state import ActiveRun, ExecutionEntry, JobEntry, RunWanted, TickCursor
 from dcron_worker.planner import Candidate
+
+Closing = ExecutionFinished | ExecutionLost | TickSkipped
+NOTHING_FOLLOWS = FollowUps()
 
 
 def execution_of_tick(candidate: Candidate, worker_id: str, now: datetime) -> Execution:
     """Return the run that a claim of the candidate's tick makes."""
-    execution_id = tick_execution_id(candidate.entry.job_id, candidate.tick)
-    return _execution(candidate.entry, execution_id, "tick", candidate.tick, 1, worker_id, now)
+    job = candidate.entry
+    if _on_every_worker(job):
+        execution_id = worker_tick_execution_id(job.job_id, worker_id, candidate.tick)
+    else:
+        execution_id = tick_execution_id(job.job_id, candidate.tick)
+    return _execution(job, execution_id, "tick", candidate.tick, 1, worker_id, now)
 
 
-def execution_of_run(run: RunWanted, job: JobEntry, worker_id: str, now: datetime) -> Execution:
-    """Return the run that a claim of a wanted run makes."""
+def execution_of_run(run: RunWanted, job: JobEntry | None, worker_id: str, now: datetime) -> Execution:
+    """Return the run that a claim of a wanted run makes; None: its job is gone, and it will be skipped."""
     due_at = run.not_before or run.requested_at
+    if job is None:
+        return Execution(
+            execution_id=run.execution_id,
+            job_id=run.job_id,
+            job_name="",
+            namespace="",
+            job_version=0,
+            trigger=run.trigger,
+            due_at=due_at,
+            attempt=run.attempt,
+            worker_id=worker_id,
+            claimed_at=now,
+        )
     return _execution(job, run.execution_id, run.trigger, due_at, run.attempt, worker_id, now)
 
 
@@ -63,46 +86,72 @@ def _execution(
 
 
 def claim_tick(keys: Keys, candidate: Candidate, execution: Execution, lease: int) -> Transaction:
-    """Claim a tick. If it fails it reads why: [cursor], [job], [one live run], and [its own entry], [its liveness].
+    """Claim a tick.
 
-    The last two tell whether it was the second try of a claim whose answer was lost; the cursor does not, for it may
-    have moved on since.
+    If it fails it reads why: [cursor], [job], [live runs], [one tick that waits before it], and [its own entry],
+    [its liveness]. The last two tell whether it was the second try of a claim whose answer was lost; the cursor does
+    not, for it may have moved on since.
     """
     job = candidate.entry
-    entry, alive = keys.execution(execution.execution_id), keys.active(job.job_id, execution.execution_id)
+    queue = waiting_prefix(keys, job, execution.worker_id)
+    no_queue = (PrefixIsEmpty(queue),) if waits(job) else ()
     return Transaction(
-        compare=(*_unchanged(keys, candidate), *_no_overlap(keys, job)),
+        compare=(*_unchanged(keys, candidate, execution.worker_id), *_no_overlap(keys, job, execution), *no_queue),
         success=(_cursor(keys, job, candidate.tick, execution), *_opened(keys, execution, lease)),
         failure=(
-            Get(keys.tick(job.job_id)),
+            Get(cursor_key(keys, job, execution.worker_id)),
             Get(keys.job(job.job_id)),
-            GetPrefix(keys.active_of(job.job_id), limit=1),
-            Get(entry),
-            Get(alive),
+            _live_runs(keys, job),
+            GetPrefix(queue, limit=1),
+            Get(keys.execution(execution.execution_id)),
+            Get(keys.active(job.job_id, execution.execution_id)),
         ),
     )
 
 
 def skip_tick(keys: Keys, candidate: Candidate, last: datetime, skipped: TickSkipped) -> Transaction:
     """Move the cursor to `last` without a run, leaving an entry with the reason. If it fails: [cursor], [its entry]."""
-    job = candidate.entry
+    job, worker_id = candidate.entry, skipped.execution.worker_id
     entry, key = ExecutionEntry(execution=skipped.execution, skipped=skipped), skipped.execution.execution_id
     return Transaction(
-        compare=_unchanged(keys, candidate),
+        compare=_unchanged(keys, candidate, worker_id),
         success=(_cursor(keys, job, last, skipped.execution), Put(keys.execution(key), encode(entry))),
-        failure=(Get(keys.tick(job.job_id)), Get(keys.execution(key))),
+        failure=(Get(cursor_key(keys, job, worker_id)), Get(keys.execution(key))),
+    )
+
+
+def queue_tick(keys: Keys, candidate: Candidate, execution: Execution) -> Transaction:
+    """Move the cursor past a tick whose run has to wait, and leave the run as a wanted one. If it fails: [cursor]."""
+    job = candidate.entry
+    run = RunWanted(
+        execution_id=execution.execution_id,
+        job_id=job.job_id,
+        trigger="tick",
+        requested_at=execution.claimed_at,
+        requested_by=execution.worker_id,
+        not_before=candidate.tick,
+        worker_id=execution.worker_id if _on_every_worker(job) else "",
+    )
+    return Transaction(
+        compare=_unchanged(keys, candidate, execution.worker_id),
+        success=(_cursor(keys, job, candidate.tick, execution), Put(keys.run(run.execution_id), encode(run))),
+        failure=(Get(cursor_key(keys, job, execution.worker_id)),),
     )
 
 
 def claim_run(keys: Keys, revision: int, job: JobEntry, execution: Execution, lease: int) -> Transaction:
-    """Claim a wanted run, whose key stands at `revision`. If it fails it reads [its entry] and [its liveness]."""
+    """Claim a wanted run, whose key stands at `revision`.
+
+    If it fails it reads [its entry], [its liveness] and [live runs].
+    """
     wanted = keys.run(execution.execution_id)
     return Transaction(
-        compare=(ModRevisionIs(wanted, revision), *_no_overlap(keys, job)),
+        compare=(ModRevisionIs(wanted, revision), *_no_overlap(keys, job, execution)),
         success=(Delete(wanted), *_opened(keys, execution, lease)),
         failure=(
             Get(keys.execution(execution.execution_id)),
             Get(keys.active(execution.job_id, execution.execution_id)),
+            _live_runs(keys, job),
         ),
     )
 
@@ -123,45 +172,97 @@ def skip_run(keys: Keys, revision: int, skipped: TickSkipped, *, job_gone: bool)
     )
 
 
-def end_run(keys: Keys, execution: Execution, record: ExecutionFinished | TickSkipped) -> Transaction:
-    """Close a run's entry with its outcome and let the job go. Fenced: it fails if the entry is gone or another's.
+def end_run(keys: Keys, execution: Execution, record: Closing, following: FollowUps = NOTHING_FOLLOWS) -> Transaction:
+    """Close a run's entry with its outcome, let the job go, and write what follows from the end.
 
-    The fencing token is the revision of the claim, and so of the open entry.
+    Fenced: it fails if the entry is gone or another's; the fencing token is the revision of the claim, and so of
+    the open entry. It fails too if what follows was decided on other marks than there are. It then reads [the
+    entry], and [each of the marks].
     """
-    entry = (
-        ExecutionEntry(execution=execution, finished=record)
-        if isinstance(record, ExecutionFinished)
-        else ExecutionEntry(execution=execution, skipped=record)
-    )
     entry_key = keys.execution(execution.execution_id)
     active = Delete(keys.active(execution.job_id, execution.execution_id))
     return Transaction(
-        compare=(ModRevisionIs(entry_key, execution.fencing_token),),
-        success=(active, Put(entry_key, encode(entry))),
-        failure=(active,),
+        compare=(ModRevisionIs(entry_key, execution.fencing_token), *following.compare),
+        success=(active, Put(entry_key, encode(closed_entry(execution, record))), *following.operations),
+        failure=(active, Get(entry_key), *(Get(key) for key in following.marks)),
     )
 
 
-def remove_entry(keys: Keys, execution_id: str) -> Transaction:
-    """Remove an entry whose closing record Kafka has. Only its owner and the sweeper write it; its id never returns."""
-    return Transaction(compare=(), success=(Delete(keys.execution(execution_id)),))
+def closed_entry(execution: Execution, record: Closing) -> ExecutionEntry:
+    """Return the entry with the record that closes it."""
+    match record:
+        case ExecutionFinished():
+            return ExecutionEntry(execution=execution, finished=record)
+        case TickSkipped():
+            return ExecutionEntry(execution=execution, skipped=record)
+        case ExecutionLost():
+            return ExecutionEntry(execution=execution, lost=record)
 
 
-def _unchanged(keys: Keys, candidate: Candidate) -> tuple[Comparison, ...]:
-    job_id = candidate.entry.job_id
+def remove_entries(keys: Keys, execution_ids: Iterable[str]) -> Transaction:
+    """Remove entries whose closing records Kafka has. Only their owner and the sweeper write them; no id returns."""
+    return Transaction(compare=(), success=tuple(Delete(keys.execution(each)) for each in execution_ids))
+
+
+def waits(job: JobEntry) -> bool:
+    """Tell whether a tick of the job that comes while a run is alive waits for its end."""
+    return job.spec.overlap in ("queue", "replace")
+
+
+def cursor_key(keys: Keys, job: JobEntry, worker_id: str) -> str:
+    """Return the key of the job's cursor; with placement `every` each worker has its own."""
+    return keys.worker_tick(job.job_id, worker_id) if _on_every_worker(job) else keys.tick(job.job_id)
+
+
+def waiting_prefix(keys: Keys, job: JobEntry, worker_id: str) -> str:
+    """Return the prefix of the wanted runs that a tick of the job has to wait for: those of earlier ticks."""
+    own = worker_run_prefix(job.job_id, worker_id) if _on_every_worker(job) else f"{job.job_id}.t"
+    return f"{keys.runs}{own}"
+
+
+def _on_every_worker(job: JobEntry) -> bool:
+    return job.spec.placement.workers == "every"
+
+
+def _unchanged(keys: Keys, candidate: Candidate, worker_id: str) -> tuple[Comparison, ...]:
     return (
-        ModRevisionIs(keys.tick(job_id), candidate.cursor_revision),
-        ModRevisionIs(keys.job(job_id), candidate.job_revision),
+        ModRevisionIs(cursor_key(keys, candidate.entry, worker_id), candidate.cursor_revision),
+        ModRevisionIs(keys.job(candidate.entry.job_id), candidate.job_revision),
     )
 
 
-def _no_overlap(keys: Keys, job: JobEntry) -> tuple[Comparison, ...]:
-    return () if job.spec.overlap == "allow" else (PrefixIsEmpty(keys.active_of(job.job_id)),)
+def _no_overlap(keys: Keys, job: JobEntry, execution: Execution) -> tuple[Comparison, ...]:
+    if job.spec.overlap == "allow":
+        return ()
+    return tuple(PrefixIsEmpty(prefix) for prefix in _exclusive_prefixes(keys, job, execution.worker_id))
+
+
+def _exclusive_prefixes(keys: Keys, job: JobEntry, worker_id: str) -> tuple[str, ...]:
+    """Return the prefixes of the liveness keys of runs beside which none may start.
+
+    With placement `every` these are the worker's own, and wherever they are the runs that no worker is named in:
+    those outside the ticks, and those from before the job was placed so.
+    """
+    active = keys.active_of(job.job_id)
+    if not _on_every_worker(job):
+        return (active,)
+    own = (worker_run_prefix(job.job_id, worker_id), *(f"{job.job_id}.{kind}" for kind in "trd"))
+    return tuple(f"{active}{prefix}" for prefix in own)
+
+
+def in_the_way(keys: Keys, job: JobEntry, worker_id: str, alive: tuple[KeyValue, ...]) -> str:
+    """Return the execution id of one of the live runs beside which none may start on that worker; "": there is none."""
+    prefixes = _exclusive_prefixes(keys, job, worker_id)
+    return next((item.key.rpartition("/")[2] for item in alive if item.key.startswith(prefixes)), "")
+
+
+def _live_runs(keys: Keys, job: JobEntry) -> Operation:
+    return GetPrefix(keys.active_of(job.job_id), limit=0 if _on_every_worker(job) else 1)
 
 
 def _cursor(keys: Keys, job: JobEntry, tick: datetime, execution: Execution) -> Operation:
     cursor = TickCursor(tick=tick, worker_id=execution.worker_id, execution_id=execution.execution_id)
-    return Put(keys.tick(job.job_id), encode(cursor))
+    return Put(cursor_key(keys, job, execution.worker_id), encode(cursor))
 
 
 def _opened(keys: Keys, execution: Execution, lease: int) -> tuple[Operation, ...]:

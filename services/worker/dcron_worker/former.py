@@ -15,12 +15,13 @@ from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.keys import Keys
-from dcron_core.ports.store import Delete, KeyValue, KeyValueStore, ModRevisionIs, Put, Transaction
+from dcron_core.ports.store import KeyValue, KeyValueStore
 from dcron_core.telemetry import get_logger
-from dcron_schemas.codec import UndecodableError, decode_record, decode_state, encode
-from dcron_schemas.records import ExecutionFinished, ExecutionLost, TickSkipped
+from dcron_schemas.codec import UndecodableError, decode_record, decode_state
+from dcron_schemas.records import ExecutionLost
 from dcron_schemas.state import ExecutionEntry
-from dcron_worker.entries import Closing, Entries
+from dcron_worker.claims import Closing
+from dcron_worker.entries import Entries
 from dcron_worker.process import Process
 from dcron_worker.process_table import end_left_over
 from dcron_worker.process_tree import Mark, Root
@@ -92,7 +93,8 @@ async def close_former_entries(
 ) -> int:
     """Close every entry of this worker's earlier lives; return how many there were.
 
-    Raises StoreUnavailableError; it can be called again.
+    The jobs are known by then: what follows from an end, or a loss, is written with it. Raises
+    StoreUnavailableError; it can be called again.
     """
     on_disk = closing_records(spool)
     closed = 0
@@ -103,40 +105,26 @@ async def close_former_entries(
             log.error("an entry cannot be read", action="former.unreadable", key=item.key, error=str(error))
             continue
         if entry.execution.worker_id == worker_id:
-            await _close(store, keys, item, entry, on_disk, entries, clock)
+            await _close(item, entry, on_disk.get(entry.execution.execution_id), entries, clock)
             closed += 1
     return closed
 
 
 async def _close(
-    store: KeyValueStore,
-    keys: Keys,
-    item: KeyValue,
-    entry: ExecutionEntry,
-    on_disk: dict[str, Closing],
-    entries: Entries,
-    clock: Clock,
+    item: KeyValue, entry: ExecutionEntry, on_disk: Closing | None, entries: Entries, clock: Clock
 ) -> None:
-    execution = entry.execution
-    record = on_disk.get(execution.execution_id)
-    if record is None:
-        record = entry.finished or entry.skipped or _lost(item, entry, clock)
-        await entries.record(execution.execution_id, record)
-    write: Put | Delete
-    if isinstance(record, ExecutionLost):
-        write = Put(item.key, item.value)  # stays open until Kafka has the record; then it is removed
-    elif isinstance(record, TickSkipped):
-        write = Put(item.key, encode(ExecutionEntry(execution=execution, skipped=record)))
+    execution_id = entry.execution.execution_id
+    known = entry.finished or entry.skipped or entry.lost
+    record = on_disk or known or _lost(item, entry, clock)
+    if on_disk is None:
+        await entries.record(execution_id, record)
+    if known is not None:
+        await entries.closed_in_etcd(execution_id)
     else:
-        write = Put(item.key, encode(ExecutionEntry(execution=execution, finished=record)))
-    active = Delete(keys.active(execution.job_id, execution.execution_id))
-    await store.transact(
-        Transaction(compare=(ModRevisionIs(item.key, item.mod_revision),), success=(write, active), failure=(active,))
-    )
-    await entries.closed_in_etcd(execution.execution_id)
+        await entries.close(replace(entry.execution, fencing_token=item.mod_revision), record)
 
 
-def _lost(item: KeyValue, entry: ExecutionEntry, clock: Clock) -> ExecutionFinished | ExecutionLost:
+def _lost(item: KeyValue, entry: ExecutionEntry, clock: Clock) -> ExecutionLost:
     # The entry is as old as the claim, so its creation is the fencing token.
     execution = replace(entry.execution, fencing_token=item.create_revision)
     return ExecutionLost(

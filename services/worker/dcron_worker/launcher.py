@@ -1,8 +1,7 @@
 """Slots, and the tasks of what was claimed."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from typing import Any
 
 from msgspec.structs import replace
@@ -32,24 +31,23 @@ class Launcher:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def has_free_slot(self) -> bool:
-        """Whether one more run may be claimed."""
-        return self._taken < self._slots
+    def free_slots(self) -> int:
+        """How many more runs may be claimed."""
+        return self._slots - self._taken
 
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold a slot from before the claim to the end of the run."""
-        self._taken += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that goes on by itself, over a change of the lease too."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
+
+    def spawn_in_slot(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """The same, for work that claims and runs: it holds a slot from now on to its end."""
+        self._taken += 1
+        task = self.spawn(work)
+        task.add_done_callback(self._free)
+        return task
 
     async def drained(self) -> None:
         """Wait until nothing that was claimed is under way any more."""
@@ -78,11 +76,13 @@ class Launcher:
         lost = ExecutionLost(
             execution=execution, detected_at=self._clock.now(), detected_by=execution.worker_id, reason=reason
         )
-        await self._entries.record(execution.execution_id, lost)
-        await self._entries.closed_in_etcd(execution.execution_id)
+        await self._entries.end(execution, lost)
+
+    def _free(self, _task: asyncio.Task[None]) -> None:
+        self._taken -= 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._table.changed.set()  # a slot may be free
+        self._table.changed.set()  # a slot may be free; the claimer looks when all that ends now has ended
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a run failed inside the worker", action="launcher.failed", error=repr(error), exc_info=error)

@@ -1,20 +1,23 @@
 """Which job is to be looked at when. Pure: time and state come in as arguments.
 
-A job's effective cursor is `max(ticks/{job}.tick, job.anchor)`; its next tick is the first one after it. The
+A job's effective cursor is `max(ticks/{job}.tick, job.anchor)`; its next tick is the first one after it. A job
+that runs on every worker has a cursor for each, and a worker that has none yet begins when it registered. The
 planner keeps, for each job with a next tick, one place in a heap: when to look at it. Looking gives a
 `Candidate`; the job then has no place in the heap until its cursor moves, its definition changes, or the
 caller asks to look again.
 """
 
 import heapq
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
 
+from dcron_core.jobs.dependencies import Dependants
 from dcron_core.schedule import Timetable, timetable_of
 from dcron_schemas.state import JobEntry
+from dcron_worker.misfire import Backlog, Verdict, judge
 
-COUNT_AT_MOST = 1000  # missed ticks that are counted one by one
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
 class Candidate(Struct, frozen=True):
@@ -23,13 +26,13 @@ class Candidate(Struct, frozen=True):
     entry: JobEntry
     job_revision: int  # etcd's mod revision of jobs/{job}
     tick: datetime
-    cursor_revision: int  # of ticks/{job}; 0: there is none
+    cursor_revision: int  # of the job's cursor; 0: there is none
     generation: int
     looks: int  # how often it was looked at for this tick, this time included
 
 
-class Cursor(Struct, frozen=True):
-    """`ticks/{job}` as this worker knows it."""
+class Cursor(Struct, frozen=True, gc=False):
+    """A job's cursor as this worker knows it."""
 
     tick: datetime
     revision: int
@@ -41,17 +44,28 @@ class _Planned(Struct):
     timetable: Timetable | None
     tick: datetime | None = None
     generation: int = 0
+    place: int = 0  # of its one entry in the heap; 0: none
+    looks: int = 0
+    backlog: Backlog | None = None
 
 
 class Planner:
-    """The jobs and their next ticks. `ahead`: how long before its instant a tick is first looked at."""
+    """The jobs and their next ticks.
 
-    def __init__(self, ahead: timedelta) -> None:
+    `ahead`: how long before its instant a tick is first looked at. `worker_id` and `since`: who this worker is,
+    and since when it is there, for the jobs that run on every worker.
+    """
+
+    def __init__(self, ahead: timedelta, worker_id: str = "", since: datetime = _ALWAYS) -> None:
         self._ahead = ahead
+        self._worker_id = worker_id
+        self._since = since
         self._jobs: dict[str, _Planned] = {}
-        self._cursors: dict[str, Cursor] = {}
-        self._heap: list[tuple[datetime, int, str, int]] = []  # (when, generation, job id, looks so far)
+        self._cursors: dict[str, Cursor] = {}  # by job; those of this worker by job/worker
+        self._heap: list[tuple[datetime, int, str]] = []  # (when, place, job id)
         self._generation = 0
+        self._places = 0
+        self.dependants = Dependants()
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -63,24 +77,34 @@ class Planner:
             return
         self.job_gone(entry.job_id)
         self._jobs[entry.job_id] = _Planned(entry, revision, timetable_of(entry.spec, entry.anchor, entry.job_id))
+        self.dependants.stands(entry)
         self._plan(entry.job_id)
 
     def job_gone(self, job_id: str) -> None:
         """Forget a job; its place in the heap is void."""
-        self._jobs.pop(job_id, None)
+        if self._jobs.pop(job_id, None) is not None:
+            self.dependants.gone(job_id)
 
-    def cursor_stands(self, job_id: str, tick: datetime, revision: int) -> None:
-        """Take in a cursor, unless a newer one is known."""
-        known = self._cursors.get(job_id)
+    def cursor_stands(self, cursor: str, tick: datetime, revision: int) -> None:
+        """Take in a cursor, unless a newer one is known: `job`, or `job/worker` for a job that runs on every one."""
+        job_id, _, worker_id = cursor.partition("/")
+        if worker_id not in ("", self._worker_id):
+            return
+        known = self._cursors.get(cursor)
         if known is not None and known.revision >= revision:
             return
-        self._cursors[job_id] = Cursor(tick, revision)
-        if job_id in self._jobs:
+        self._cursors[cursor] = Cursor(tick, revision)
+        planned = self._jobs.get(job_id)
+        if planned is not None and self.cursor_of(planned.entry) == cursor:
             self._plan(job_id)
 
-    def cursor_gone(self, job_id: str) -> None:
+    def cursor_gone(self, cursor: str) -> None:
         """Forget a cursor."""
-        self._cursors.pop(job_id, None)
+        self._cursors.pop(cursor, None)
+
+    def cursor_of(self, entry: JobEntry) -> str:
+        """Return which cursor the job has here: its key under `ticks/`."""
+        return f"{entry.job_id}/{self._worker_id}" if entry.spec.placement.workers == "every" else entry.job_id
 
     def job(self, job_id: str) -> tuple[JobEntry, int] | None:
         """Return the job and its revision as this worker knows them."""
@@ -96,12 +120,21 @@ class Planner:
         """Take out everything that is to be looked at by `now`."""
         candidates = []
         while self._drop_void() and self._heap[0][0] <= now:
-            _, generation, job_id, looks = heapq.heappop(self._heap)
-            planned = self._jobs[job_id]
+            planned = self._jobs[heapq.heappop(self._heap)[2]]
             assert planned.tick is not None
-            cursor = self._cursors.get(job_id)
-            revision = cursor.revision if cursor else 0
-            candidates.append(Candidate(planned.entry, planned.revision, planned.tick, revision, generation, looks + 1))
+            planned.place = 0
+            planned.looks += 1
+            cursor = self._cursors.get(self.cursor_of(planned.entry))
+            candidates.append(
+                Candidate(
+                    planned.entry,
+                    planned.revision,
+                    planned.tick,
+                    cursor.revision if cursor else 0,
+                    planned.generation,
+                    planned.looks,
+                )
+            )
         return candidates
 
     def is_current(self, candidate: Candidate) -> bool:
@@ -112,63 +145,58 @@ class Planner:
     def look_again(self, candidate: Candidate, at: datetime) -> None:
         """Put the candidate back, to be looked at again; nothing happens if it is not current any more."""
         if self.is_current(candidate):
-            heapq.heappush(self._heap, (at, candidate.generation, candidate.entry.job_id, candidate.looks))
+            self._place(candidate.entry.job_id, at)
 
-    def missed(self, candidate: Candidate, now: datetime, deadline: timedelta) -> "Missed | None":
-        """Return the ticks from the candidate's on that are later than `deadline` at `now`; None: it is in time."""
+    def wake(self, job_id: str, now: datetime) -> bool:
+        """Look now at a job that was to be looked at again later; False: it is not, or its tick is being claimed."""
+        planned = self._jobs.get(job_id)
+        if planned is None or not planned.place or not planned.looks:
+            return False
+        self._place(job_id, now)
+        return True
+
+    def is_near(self, job_id: str, by: datetime) -> bool:
+        """Tell whether the job has a tick by then."""
+        planned = self._jobs.get(job_id)
+        return planned is not None and planned.tick is not None and planned.tick <= by
+
+    def verdict(self, candidate: Candidate, now: datetime) -> Verdict:
+        """Return what is to be done about the candidate's tick at `now`."""
         planned = self._jobs.get(candidate.entry.job_id)
-        if planned is None or planned.timetable is None or now - candidate.tick <= deadline:
-            return None
-        return missed_ticks(planned.timetable, candidate.tick, now - deadline)
+        if planned is None or planned.timetable is None:
+            return Verdict()
+        verdict = judge(planned.timetable, candidate.tick, now, candidate.entry.spec.misfire, planned.backlog)
+        planned.backlog = verdict.backlog
+        return verdict
 
     def _plan(self, job_id: str) -> None:
         planned = self._jobs[job_id]
         self._generation += 1
-        planned.generation = self._generation
-        cursor = self._cursors.get(job_id)
-        after = max(cursor.tick, planned.entry.anchor) if cursor else planned.entry.anchor
-        planned.tick = planned.timetable.next_after(after) if planned.timetable else None
+        planned.generation, planned.place, planned.looks = self._generation, 0, 0
+        planned.tick = (
+            planned.timetable.next_after(self._effective_cursor(planned.entry)) if planned.timetable else None
+        )
         if planned.tick is not None:
-            heapq.heappush(self._heap, (planned.tick - self._ahead, planned.generation, job_id, 0))
+            self._place(job_id, planned.tick - self._ahead)
+
+    def _effective_cursor(self, entry: JobEntry) -> datetime:
+        cursor = self._cursors.get(self.cursor_of(entry))
+        if cursor is not None:
+            return max(cursor.tick, entry.anchor)
+        return max(self._since, entry.anchor) if entry.spec.placement.workers == "every" else entry.anchor
+
+    def _place(self, job_id: str, at: datetime) -> None:
+        """Give the job its one place in the heap; the one it had is void."""
+        self._places += 1
+        self._jobs[job_id].place = self._places
+        heapq.heappush(self._heap, (at, self._places, job_id))
 
     def _drop_void(self) -> bool:
         """Remove places that no longer hold from the heap's top; tell whether any is left."""
         while self._heap:
-            _, generation, job_id, _ = self._heap[0]
+            _, place, job_id = self._heap[0]
             planned = self._jobs.get(job_id)
-            if planned is not None and planned.generation == generation:
+            if planned is not None and planned.place == place:
                 return True
             heapq.heappop(self._heap)
         return False
-
-
-class Missed(Struct, frozen=True):
-    """Ticks in a row that nobody started in time."""
-
-    last: datetime
-    count: int  # 0: more than COUNT_AT_MOST
-
-
-def missed_ticks(timetable: Timetable, first: datetime, before: datetime) -> Missed:
-    """Return the ticks from `first` (one of them) to the last one before `before`.
-
-    They are counted one by one up to COUNT_AT_MOST; beyond that the last one is found by halving the time
-    that it can be in, so that a month of ticks each second costs no more than an hour of them.
-    """
-    last, count = first, 1
-    while count <= COUNT_AT_MOST:
-        tick = timetable.next_after(last)
-        if tick is None or tick >= before:
-            return Missed(last, count)
-        last, count = tick, count + 1
-    end = before  # no tick from here on
-    while end - last > timedelta(seconds=1):
-        middle = last + (end - last) / 2
-        tick = timetable.next_after(middle)
-        if tick is not None and tick < before:
-            last = tick
-        else:
-            end = middle
-    while (tick := timetable.next_after(last)) is not None and tick < before:
-        last = tick
-    return Missed(last, 0)

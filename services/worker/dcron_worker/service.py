@@ -58,6 +58,7 @@ from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.table import Table
 from dcron_worker.wanted import WantedRuns
+from dcron_worker.wanted_plan import WantedPlan
 
 FENCE_GRACE = 0.1  # of the lease's time to live: half of the part that is not trusted, so that SIGKILL comes in time
 STOP_GRACE = timedelta(seconds=2)
@@ -149,15 +150,30 @@ def _assemble(
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
     stagger = parse_duration(settings.claim_stagger)
-    planner = Planner(parse_duration(settings.claim_ahead))
-    table = Table(store, keys, planner, metrics)
+    labels = parse_labels(settings.labels)
+    planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
+    table = Table(store, keys, planner, wanted, metrics)
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
-    entries = Entries(keys, transactions, spool)
+    entries = Entries(keys, transactions, spool, planner)
     terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
-    claiming = Claiming(guard.worker_id, keys, planner, table, transactions, entries, launcher, clock, stagger, metrics)
+    claiming = Claiming(
+        worker_id=guard.worker_id,
+        labels=labels,
+        store=store,
+        keys=keys,
+        planner=planner,
+        wanted=wanted,
+        table=table,
+        transactions=transactions,
+        entries=entries,
+        launcher=launcher,
+        clock=clock,
+        stagger=stagger,
+        metrics=metrics,
+    )
     claimer = Claimer(claiming, WantedRuns(claiming, runner))
     entry = WorkerEntry(
         worker_id=guard.worker_id,
@@ -166,7 +182,7 @@ def _assemble(
         version=VERSION,
         started_at=clock.now(),
         slots=settings.slots,
-        labels=parse_labels(settings.labels),
+        labels=labels,
     )
     return _Parts(
         settings=settings,
@@ -210,12 +226,13 @@ async def _live(parts: _Parts) -> None:
         )
         log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
 
-    await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
         group.create_task(parts.clocks.run())
         await parts.table.loaded.wait()
+        # Only now: what follows from the end of a run is written with it, and the jobs say what that is.
+        await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
         parts.readiness.met("job table")
         while True:
             await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
@@ -252,9 +269,10 @@ async def _session(parts: _Parts) -> None:
 async def _register(parts: _Parts, lease: int) -> None:
     clock = parts.clocks.verdict
     state: Literal["active", "draining", "clock_wrong"] = "clock_wrong" if clock.wrong else "active"
+    drained = parts.draining.is_set() or parts.entry.worker_id in parts.table.drained
     entry = replace(
         parts.entry,
-        state="draining" if parts.draining.is_set() else state,
+        state="draining" if drained else state,
         clock_offset_ms=None if clock.offset_s is None else round(clock.offset_s * 1000, 1),
     )
     put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
@@ -290,9 +308,11 @@ async def _show_clock(parts: _Parts, lease: int) -> None:
 
 
 async def _show_draining(parts: _Parts, lease: int) -> None:
-    """Tell the others, so that they do not wait for this worker in line."""
-    await parts.draining.wait()
-    await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show draining")
+    """Tell the others when this worker stops or begins to claim, so that they do not wait for it in line."""
+    while True:
+        await parts.table.drains_changed.wait()
+        parts.table.drains_changed.clear()
+        await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show draining")
 
 
 async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
@@ -322,6 +342,7 @@ async def _stop_orderly(parts: _Parts, background: Background, sessions: asyncio
     """Drain: the lease is kept until the runs are over, and the records are sent before it is given back."""
     phase_s = parse_duration(parts.settings.shutdown_timeout).total_seconds()
     parts.draining.set()
+    parts.table.drains_changed.set()
     parts.claimer.stop()
     log.info("draining", action="worker.draining", running=parts.runner.running)
     if not await _within(parts.launcher.drained(), phase_s):

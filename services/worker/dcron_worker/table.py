@@ -1,4 +1,4 @@
-"""etcd's prefixes as this worker knows them: cursors, workers and wanted runs, and the jobs in the planner."""
+"""etcd's prefixes as this worker knows them: workers, kills and drains; the jobs and what is wanted in their plans."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,11 +8,14 @@ from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.store import KeyValue, KeyValueStore
 from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import UndecodableError, decode_state
-from dcron_schemas.state import JobEntry, KillWanted, RunWanted, TickCursor, WorkerEntry
+from dcron_schemas.state import DrainWanted, JobEntry, KillWanted, RunWanted, TickCursor, WorkerEntry
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.wanted_plan import WantedPlan
 
 Take = Callable[[str, KeyValue | None], None]  # takes in (key without prefix, its value; None: it is gone)
+
+YIELD_AFTER = 200  # keys taken in at a stretch: a table of 100,000 jobs must not keep the loop from a lease's renewal
 
 log = get_logger()
 
@@ -23,24 +26,30 @@ class Table:
     A value that cannot be read is logged and counted, and costs that key only.
     """
 
-    def __init__(self, store: KeyValueStore, keys: Keys, planner: Planner, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, store: KeyValueStore, keys: Keys, planner: Planner, wanted: WantedPlan, metrics: WorkerMetrics
+    ) -> None:
         self._store = store
         self._keys = keys
         self._planner = planner
+        self._wanted = wanted
         self._metrics = metrics
         self.changed = asyncio.Event()
         self.kill_arrived = asyncio.Event()
         self.loaded = asyncio.Event()
-        self.active_workers: frozenset[str] = frozenset()
-        self.wanted: dict[str, tuple[RunWanted, int]] = {}  # execution id → (run, revision)
+        self.drains_changed = asyncio.Event()
+        self.active_workers: dict[str, WorkerEntry] = {}  # those that claim
+        self.drained: dict[str, DrainWanted] = {}  # worker id → who wants it to claim nothing
         self.kills: dict[str, KillWanted] = {}  # execution id → kill
-        self._workers: dict[str, WorkerEntry] = {}
 
     async def run(self) -> None:
         """Load, then follow, until cancelled. Cursors and workers come before the jobs that need them."""
         keys = self._keys
         async with asyncio.TaskGroup() as group:
-            await self._load(group, {keys.ticks: self._take_cursor, keys.workers: self._take_worker})
+            await self._load(
+                group,
+                {keys.ticks: self._take_cursor, keys.workers: self._take_worker, keys.drains: self._take_drain},
+            )
             await self._load(
                 group, {keys.jobs: self._take_job, keys.runs: self._take_wanted, keys.kills: self._take_kill}
             )
@@ -48,18 +57,22 @@ class Table:
             self.changed.set()
 
     async def _load(self, group: asyncio.TaskGroup, prefixes: dict[str, Take]) -> None:
-        """Start following the prefixes; return when each has been read."""
-        mirrors = {prefix: Mirror() for prefix in prefixes}
+        """Start following the prefixes; return when what each holds has been taken in."""
+        taken_in = {prefix: asyncio.Event() for prefix in prefixes}
         for prefix, take in prefixes.items():
-            group.create_task(self._follow(prefix, mirrors[prefix], take))
-        for mirror in mirrors.values():
-            await mirror.reached(1)
+            group.create_task(self._follow(prefix, take, taken_in[prefix]))
+        for event in taken_in.values():
+            await event.wait()
 
-    async def _follow(self, prefix: str, mirror: Mirror, take: Take) -> None:
+    async def _follow(self, prefix: str, take: Take, taken_in: asyncio.Event) -> None:
+        mirror = Mirror()
         async for update in follow(self._store, prefix):
-            for key in mirror.apply(update):
+            for number, key in enumerate(mirror.apply(update), 1):
                 self._take(prefix, key, mirror.items.get(key), take)
+                if number % YIELD_AFTER == 0:
+                    await asyncio.sleep(0)
             self.changed.set()
+            taken_in.set()
 
     def _take(self, prefix: str, key: str, item: KeyValue | None, take: Callable[[str, KeyValue | None], None]) -> None:
         try:
@@ -78,23 +91,32 @@ class Table:
             self._planner.job_gone(job_id)  # whatever version was known before holds no longer
             raise
 
-    def _take_cursor(self, job_id: str, item: KeyValue | None) -> None:
+    def _take_cursor(self, cursor: str, item: KeyValue | None) -> None:
         if item is None:
-            self._planner.cursor_gone(job_id)
+            self._planner.cursor_gone(cursor)
         else:
-            self._planner.cursor_stands(job_id, decode_state(TickCursor, item.value).tick, item.mod_revision)
+            self._planner.cursor_stands(cursor, decode_state(TickCursor, item.value).tick, item.mod_revision)
 
     def _take_worker(self, worker_id: str, item: KeyValue | None) -> None:
-        if item is None:
-            self._workers.pop(worker_id, None)
-        else:
-            self._workers[worker_id] = decode_state(WorkerEntry, item.value)
-        self.active_workers = frozenset(id_ for id_, entry in self._workers.items() if entry.state == "active")
+        self.active_workers.pop(worker_id, None)
+        if item is not None and (entry := decode_state(WorkerEntry, item.value)).state == "active":
+            self.active_workers[worker_id] = entry
+
+    def _take_drain(self, worker_id: str, item: KeyValue | None) -> None:
+        self.drained.pop(worker_id, None)
+        if item is not None:
+            self.drained[worker_id] = decode_state(DrainWanted, item.value)
+        self.drains_changed.set()
 
     def _take_wanted(self, execution_id: str, item: KeyValue | None) -> None:
-        self.wanted.pop(execution_id, None)
-        if item is not None:
-            self.wanted[execution_id] = (decode_state(RunWanted, item.value), item.mod_revision)
+        if item is None:
+            self._wanted.gone(execution_id)
+        else:
+            try:
+                self._wanted.stands(decode_state(RunWanted, item.value), item.mod_revision)
+            except UndecodableError:
+                self._wanted.gone(execution_id)
+                raise
 
     def _take_kill(self, execution_id: str, item: KeyValue | None) -> None:
         self.kills.pop(execution_id, None)

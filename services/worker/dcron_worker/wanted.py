@@ -1,21 +1,30 @@
-"""Runs wanted outside the ticks: claimed like ticks, in line, and given up on record when nobody can start them."""
+"""Runs wanted outside the ticks, and those of ticks that wait for the run before them (`overlap`).
 
+They are claimed like ticks, in line, by a worker that matches. A run of a tick waits for as long as it takes;
+any other that could not start within GIVE_UP_AFTER is given up on record.
+"""
+
+import asyncio
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from dcron_core.errors import LeaseLostError
-from dcron_core.ports.store import KeyValue
+from dcron_core.errors import LeaseLostError, StoreUnavailableError
+from dcron_core.ports.store import KeyValue, Put, Transaction
 from dcron_core.session import LeaseSession
-from dcron_schemas.codec import decode_state
+from dcron_core.telemetry import get_logger
+from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
-from dcron_schemas.state import ExecutionEntry, JobEntry, RunWanted
-from dcron_worker.claiming import Claiming
-from dcron_worker.claims import claim_run, execution_of_run, skip_run
+from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
+from dcron_worker.claiming import Claiming, wait_after
+from dcron_worker.claims import claim_run, execution_of_run, in_the_way, skip_run
 from dcron_worker.runner import Claimed, Runner
+from dcron_worker.wanted_plan import Wanted, due_at
 
-AGAIN_AFTER = timedelta(milliseconds=300)  # when a run of the job is alive, or all slots are taken
 GIVE_UP_AFTER = timedelta(minutes=5)  # a run that could not start by then is skipped
+KILL_LEASE_S = 60
+
+log = get_logger()
 
 
 class WantedRuns:
@@ -24,93 +33,130 @@ class WantedRuns:
     def __init__(self, claiming: Claiming, runner: Runner) -> None:
         self._with = claiming
         self._runner = runner
-        self._look_at: dict[str, datetime] = {}
-        self._under_way: set[str] = set()
+        self._without_slot: dict[str, None] = {}  # jobs whose runs wait for a slot, in order
+        self._under_way: set[str] = set()  # executions that are being claimed, run or given up
 
     def look(self, now: datetime, session: LeaseSession) -> datetime | None:
         """Begin what can begin; return when to look again, None: when something changes."""
-        wanted = self._with.table.wanted
-        self._look_at = {id_: self._look_at.get(id_) or self._first_look(wanted[id_][0], now) for id_ in wanted}
-        for execution_id, at in self._look_at.items():
-            if at <= now and execution_id not in self._under_way:
-                self._look_at[execution_id] = now + AGAIN_AFTER
-                self._begin(*wanted[execution_id], now, session)
-        return min(self._look_at.values(), default=None)
+        for job_id in list(self._without_slot)[: max(0, self._with.launcher.free_slots)]:
+            del self._without_slot[job_id]
+            self._with.wanted.wake(job_id)
+        for wanted in self._with.wanted.ready(now):
+            self._look(wanted, now, session)
+        return self._with.wanted.next_look()
 
-    def _first_look(self, run: RunWanted, now: datetime) -> datetime:
-        return max(now, run.not_before or now) + self._with.wait_in_line(run.execution_id)
-
-    def _begin(self, run: RunWanted, revision: int, now: datetime, session: LeaseSession) -> None:
+    def _look(self, wanted: Wanted, now: datetime, session: LeaseSession) -> None:
+        run = wanted.run
         job = self._with.planner.job(run.job_id)
+        if wanted.looks == 1:
+            wait = self._with.wait_in_line(run.execution_id, job[0] if job and self._may_run(wanted, job[0]) else None)
+            if wait:
+                self._with.wanted.look_again(wanted, now + wait)
+                return
+        if run.execution_id in self._under_way:
+            self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
+            return
+        why = self._why_not(wanted, job[0] if job else None, now)
+        if why is not None:
+            self._keep(wanted, self._with.launcher.spawn(self._give_up(wanted, job[0] if job else None, *why)))
+        elif job is not None and not self._may_run(wanted, job[0]):
+            self._with.wanted.look_again(wanted, max(now + wait_after(wanted.looks), due_at(run) + GIVE_UP_AFTER))
+        elif job is not None and self._with.launcher.free_slots > 0:
+            work = self._claim_and_run(wanted, job[0], job[1], session)
+            self._keep(wanted, self._with.launcher.spawn_in_slot(work))
+        else:
+            self._without_slot[run.job_id] = None
+            self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
+
+    def _keep(self, wanted: Wanted, task: asyncio.Task[None]) -> None:
+        """Remember that the run is in work until the task is over."""
+        execution_id = wanted.run.execution_id
+        self._under_way.add(execution_id)
+        task.add_done_callback(lambda _: self._under_way.discard(execution_id))
+
+    def _may_run(self, wanted: Wanted, job: JobEntry) -> bool:
+        return self._with.may_run(job) and wanted.run.worker_id in ("", self._with.worker_id)
+
+    def _why_not(self, wanted: Wanted, job: JobEntry | None, now: datetime) -> tuple[SkipReason, str] | None:
+        """Return why the run is not to start any more; None: it is to start."""
+        run = wanted.run
         if job is None:
-            self._with.launcher.spawn(self._give_up(run, revision, None))
-        elif now - (run.not_before or run.requested_at) > GIVE_UP_AFTER:
-            self._with.launcher.spawn(self._give_up(run, revision, job[0]))
-        elif self._with.launcher.has_free_slot:
-            self._with.launcher.spawn(self._claim_and_run(run, revision, job[0], job[1], session))
+            return "edited", "the job is gone"
+        if run.trigger == "tick" and not job.spec.enabled:
+            return "edited", "the job was paused while the tick waited for the run before it"
+        queue = self._with.wanted.queue(run.job_id, run.worker_id) if run.trigger == "tick" else []
+        if job.spec.overlap == "replace" and len(queue) > 1:
+            return "overlap", f"{queue[-1]} came before it could start, and replaced it"
+        if now - due_at(run) <= GIVE_UP_AFTER:
+            return None
+        if not self._with.somebody_may_run(job):
+            return "capacity", f"no worker that claims matches {job.spec.placement.labels!r}"
+        if run.worker_id and run.worker_id not in self._with.table.active_workers:
+            return "capacity", f"it is for {run.worker_id}, which does not claim"
+        if run.trigger == "tick" or not self._may_run(wanted, job):
+            return None
+        late = f"it could not start within {GIVE_UP_AFTER}"
+        return ("overlap", late) if self._with.launcher.free_slots > 0 else ("capacity", late)
 
-    async def _claim_and_run(
-        self, run: RunWanted, revision: int, job: JobEntry, job_revision: int, session: LeaseSession
-    ) -> None:
-        self._under_way.add(run.execution_id)
+    async def _claim_and_run(self, wanted: Wanted, job: JobEntry, job_revision: int, session: LeaseSession) -> None:
         try:
-            with self._with.launcher.slot():
-                execution = execution_of_run(run, job, self._with.worker_id, self._with.clock.now())
-                transaction = claim_run(self._with.keys, revision, job, execution, session.lease)
-                result = await self._with.transactions.until_answered(transaction, f"claim of {run.execution_id}")
-                if result.succeeded:
-                    self._with.metrics.claims.labels("won").inc()
-                    execution = replace(execution, fencing_token=result.revision)
-                    await self._with.launcher.run(Claimed(execution, job, job_revision), session)
-                    return
-                entries, alive = result.reads
-                own = bool(entries) and _owner(entries[0]) == self._with.worker_id
-                if own and not self._runner.owns(run.execution_id):
-                    claimed = Claimed(execution, job, job_revision)
-                    await self._with.launcher.adopt(claimed, next(iter(alive), None), entries[0].mod_revision, session)
+            await self._claim(wanted, job, job_revision, session)
         except LeaseLostError:
-            return  # the next session looks again
-        finally:
-            self._under_way.discard(run.execution_id)
+            self._with.wanted.look_again(wanted, self._with.clock.now() + wait_after(wanted.looks))
 
-    async def _give_up(self, run: RunWanted, revision: int, job: JobEntry | None) -> None:
+    async def _claim(self, wanted: Wanted, job: JobEntry, job_revision: int, session: LeaseSession) -> None:
+        run = wanted.run
+        execution = execution_of_run(run, job, self._with.worker_id, self._with.clock.now())
+        transaction = claim_run(self._with.keys, wanted.revision, job, execution, session.lease)
+        result = await self._with.transactions.until_answered(transaction, f"claim of {run.execution_id}")
+        if result.succeeded:
+            self._with.metrics.claims.labels("won").inc()
+            execution = replace(execution, fencing_token=result.revision)
+            await self._with.launcher.run(Claimed(execution, job, job_revision), session)
+            self._with.free(job.job_id)
+            return
+        entries, own, alive = result.reads
+        if entries and _owner(entries[0]) == self._with.worker_id:
+            if not self._runner.owns(run.execution_id):
+                claimed = Claimed(execution, job, job_revision)
+                await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
+                self._with.free(job.job_id)
+            return
+        running = in_the_way(self._with.keys, job, self._with.worker_id, alive)
+        if running and job.spec.overlap == "replace" and run.trigger != "retry":
+            await self._replace(running, run.execution_id)
+        self._with.wanted.look_again(wanted, self._with.clock.now() + wait_after(wanted.looks))
+
+    async def _replace(self, running: str, by: str) -> None:
+        """Ask for the end of the live run, once: the request is seen by its worker, and by whoever looks here next."""
+        if running in self._with.table.kills:
+            return
+        kill = KillWanted(requested_by=f"overlap: {by} replaces it", requested_at=self._with.clock.now())
+        try:
+            lease = await self._with.store.grant_lease(KILL_LEASE_S)
+            put = Put(self._with.keys.kill(running), encode(kill), lease)
+            await self._with.transactions.transact(Transaction((), (put,)))
+        except StoreUnavailableError as error:  # the next look asks again
+            log.warning("asking for the kill later", action="replace.later", execution_id=running, error=str(error))
+
+    async def _give_up(self, wanted: Wanted, job: JobEntry | None, reason: SkipReason, detail: str) -> None:
         now = self._with.clock.now()
-        execution = (
-            execution_of_run(run, job, self._with.worker_id, now)
-            if job
-            else _execution_of_gone_job(run, self._with.worker_id, now)
-        )
-        reason: SkipReason = "edited"
-        if job:
-            reason = "overlap" if self._with.launcher.has_free_slot else "capacity"
-        skipped = TickSkipped(
-            execution=execution,
-            reason=reason,
-            at=now,
-            detail=f"it could not start within {GIVE_UP_AFTER}" if job else "the job is gone",
-        )
-        transaction = skip_run(self._with.keys, revision, skipped, job_gone=job is None)
-        result = await self._with.transactions.until_answered(transaction, f"skip of {run.execution_id}")
+        execution = execution_of_run(wanted.run, job, self._with.worker_id, now)
+        skipped = TickSkipped(execution=execution, reason=reason, at=now, detail=detail)
+        transaction = skip_run(self._with.keys, wanted.revision, skipped, job_gone=job is None)
+        result = await self._with.transactions.until_answered(transaction, f"skip of {execution.execution_id}")
         # If it failed with an entry of ours, it was the second try of a skip whose answer was lost.
-        if result.succeeded or any(_owner(item) == self._with.worker_id for item in result.reads[0]):
+        if result.succeeded or any(_is_skip_of(item, execution) for item in result.reads[0]):
             self._with.metrics.skips.labels(skipped.reason).inc()
             await self._with.entries.skipped(skipped)
+        else:
+            self._with.wanted.look_again(wanted, self._with.clock.now() + wait_after(wanted.looks))
 
 
 def _owner(item: KeyValue) -> str:
     return decode_state(ExecutionEntry, item.value).execution.worker_id
 
 
-def _execution_of_gone_job(run: RunWanted, worker_id: str, now: datetime) -> Execution:
-    return Execution(
-        execution_id=run.execution_id,
-        job_id=run.job_id,
-        job_name="",
-        namespace="",
-        job_version=0,
-        trigger=run.trigger,
-        due_at=run.not_before or run.requested_at,
-        attempt=run.attempt,
-        worker_id=worker_id,
-        claimed_at=now,
-    )
+def _is_skip_of(item: KeyValue, execution: Execution) -> bool:
+    entry = decode_state(ExecutionEntry, item.value)
+    return entry.skipped is not None and entry.execution == execution

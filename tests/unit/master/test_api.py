@@ -8,8 +8,9 @@ import pytest
 
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.errors import LogUnavailableError
+from dcron_core.ports.store import Put, Transaction
 from dcron_schemas.events import JobCreated
-from tests.services import JOB_EVENTS, TOKEN, Ports
+from tests.services import JOB_EVENTS, KEYS, TOKEN, Ports
 
 HELLO = {"name": "hello", "run": {"shell": "echo hello"}, "schedule": {"every": "1h"}}
 
@@ -248,3 +249,39 @@ async def test_pages_of_jobs_are_stable_and_complete() -> None:
                 break
         assert sorted(seen) == [f"job-{number:02}" for number in range(25)]
         assert JobCreated.__name__ in (await client.get("/metrics")).text
+
+
+async def test_jobs_that_come_after_others_are_saved_if_that_can_work() -> None:
+    """A circle, a name that is not there, and the end of a job that others wait for: each says what to do."""
+    ports = Ports()
+    async with ports.master() as (_, client), ports.master() as (_, other):
+        first = await created(client, name="first")
+        answer = await other.post("/api/v1/jobs", json=HELLO | {"name": "second", "after": [{"job": "first"}]})
+        assert answer.status_code == 201, "also at a master that is a little behind"
+        refused = await client.put(
+            f"/api/v1/jobs/{first['job_id']}",
+            json=HELLO | {"name": "first", "after": [{"job": "second"}]},
+            headers={"If-Match": '"1"'},
+        )
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["message"] == "closes a circle: first after second after first"
+        unknown = await client.post("/api/v1/jobs", json=HELLO | {"name": "third", "after": [{"job": "frist"}]})
+        assert unknown.json()["errors"][0]["field"] == "after[0].job"
+        kept = await client.delete(f"/api/v1/jobs/{first['job_id']}")
+        assert kept.status_code == 422
+        assert kept.json()["errors"][0]["remedy"] == "take it out of `after` in second first"
+        assert (await client.delete(f"/api/v1/jobs/{answer.json()['job_id']}")).status_code == 204
+        assert (await client.delete(f"/api/v1/jobs/{first['job_id']}")).status_code == 204
+
+
+async def test_a_deleted_jobs_cursors_and_marks_go_with_it() -> None:
+    """Those of every worker too."""
+    ports = Ports()
+    async with ports.master() as (_, client):
+        job_id = str((await created(client))["job_id"])
+        mine = (KEYS.tick(job_id), KEYS.worker_tick(job_id, "w1"), KEYS.worker_tick(job_id, "w2"), KEYS.marks(job_id))
+        other = KEYS.worker_tick(f"{job_id}0", "w1")
+        await ports.store.transact(Transaction((), tuple(Put(key, b"{}") for key in (*mine, other))))
+        assert (await client.delete(f"/api/v1/jobs/{job_id}")).status_code == 204
+        assert [key for key in mine if await ports.store.get(key)] == []
+        assert await ports.store.get(other)

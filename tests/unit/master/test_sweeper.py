@@ -1,12 +1,15 @@
 """The sweeper over memory ports: G6, what a worker that is gone left open is closed, once, and nothing else is."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
+from dcron_core.executions import dependency_execution_id
 from dcron_core.ports.store import Delete, Put, Transaction
-from dcron_schemas.codec import encode
+from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
-from dcron_schemas.state import ExecutionEntry
+from dcron_schemas.state import ExecutionEntry, RunWanted
 from tests.services import KEYS, Ports
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -104,3 +107,68 @@ async def test_nothing_is_removed_before_kafka_has_its_record() -> None:
         await ports.wait_for(ExecutionLost)
         while await entries(ports):
             await asyncio.sleep(0.01)
+
+
+async def test_a_lost_run_has_one_retry_and_starts_its_dependants_when_there_is_none_left() -> None:
+    """G6: written with the removal, by one of two sweepers, and not for an entry that is closed as lost already."""
+    ports = Ports()
+    async with (
+        asyncio.timeout(20),
+        ports.master(orphan_grace="100ms") as (_, client),
+        ports.master(orphan_grace="100ms"),
+    ):
+        up = {"name": "up", "run": {"shell": "true"}, "retry": {"attempts": 1, "backoff": "1h", "backoff_cap": "1h"}}
+        job_id = (await client.post("/api/v1/jobs", json=up)).json()["job_id"]
+        down = {"name": "down", "run": {"shell": "true"}, "after": [{"job": "up", "on": "failed"}]}
+        down_id = (await client.post("/api/v1/jobs", json=down)).json()["job_id"]
+        runs = [
+            replace(
+                execution("x"), execution_id=f"{job_id}.t{n}.{attempt}", job_id=job_id, job_name="up", attempt=attempt
+            )
+            for n, attempt in ((1, 1), (2, 2), (3, 1))
+        ]
+        lost = ExecutionLost(execution=runs[2], detected_at=NOW, detected_by="gone", reason="it ended")
+        await put(
+            ports,
+            *(Put(KEYS.execution(run.execution_id), encode(ExecutionEntry(execution=run))) for run in runs[:2]),
+            Put(KEYS.execution(runs[2].execution_id), encode(ExecutionEntry(execution=runs[2], lost=lost))),
+        )
+        while await entries(ports):
+            await asyncio.sleep(0.01)
+        items = (await ports.store.read_prefix(KEYS.runs)).items
+    wanted = {run.execution_id: run for run in (decode_state(RunWanted, item.value) for item in items)}
+    dependant = dependency_execution_id(down_id, f"{job_id}.t2.2")
+    assert set(wanted) == {f"{job_id}.t1.2", dependant}
+    retry = wanted[f"{job_id}.t1.2"]
+    assert retry.not_before is not None
+    assert timedelta(minutes=48) <= retry.not_before - retry.requested_at <= timedelta(hours=1)
+    assert wanted[dependant].requested_by == f"{job_id}.t2.2"
+    assert lost in ports.records()
+
+
+async def test_two_lost_runs_that_a_job_waits_for_start_it_once() -> None:
+    ports = Ports()
+    async with (
+        asyncio.timeout(20),
+        ports.master(orphan_grace="100ms") as (_, client),
+        ports.master(orphan_grace="100ms"),
+    ):
+        ids = {
+            name: (await client.post("/api/v1/jobs", json={"name": name, "run": {"shell": "true"}})).json()["job_id"]
+            for name in ("a", "b")
+        }
+        after = [{"job": name, "on": "finished"} for name in ids]
+        answer = await client.post("/api/v1/jobs", json={"name": "join", "run": {"shell": "true"}, "after": after})
+        runs = [
+            replace(execution("x"), execution_id=f"{job_id}.t1.1", job_id=job_id, job_name=name)
+            for name, job_id in ids.items()
+        ]
+        await put(
+            ports, *(Put(KEYS.execution(run.execution_id), encode(ExecutionEntry(execution=run))) for run in runs)
+        )
+        while await entries(ports):
+            await asyncio.sleep(0.01)
+        items = (await ports.store.read_prefix(KEYS.runs)).items
+        marks = await ports.store.get(KEYS.marks(answer.json()["job_id"]))
+    assert len(items) == 1
+    assert marks is None

@@ -10,7 +10,7 @@ from dcron_core.clock import SystemClock
 from dcron_core.errors import LeaseLostError, StoreUnavailableError
 from dcron_core.ports.store import Delete, Get, ModRevisionIs, Put, Transaction, TransactionResult
 from dcron_worker import batches as batches_module
-from dcron_worker.batches import CALLS_AT_A_TIME, MOST_IN_A_CALL, TransactionBatches
+from dcron_worker.batches import CALLS_AT_A_TIME, FULL, MOST_IN_A_CALL, PATIENCE_S, TransactionBatches
 
 
 class WatchedStore(MemoryStore):
@@ -155,3 +155,37 @@ async def test_one_who_stops_waiting_disturbs_nobody(store: WatchedStore, batche
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(outcomes[1], asyncio.CancelledError)
     assert [getattr(outcomes[n], "succeeded", None) for n in (0, 2)] == [True, True]
+
+
+async def test_what_is_patient_goes_at_once_and_then_in_company(
+    store: WatchedStore, batches: TransactionBatches
+) -> None:
+    """Ends of runs cost few calls, and the first of them no time."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await batches.transact(create("first"), patient=True)
+    assert loop.time() - began < PATIENCE_S
+    rest = []
+    for number in range(10):
+        rest.append(asyncio.create_task(batches.transact(create(f"k{number}"), patient=True)))
+        await asyncio.sleep(0)
+    await asyncio.gather(*rest)
+    assert [len(call) for call in store.calls] == [1, 10]
+    assert loop.time() - began >= PATIENCE_S
+
+
+async def test_what_is_patient_goes_with_what_is_not(store: WatchedStore, batches: TransactionBatches) -> None:
+    await batches.transact(create("first"))
+    patient = asyncio.create_task(batches.transact(create("patient"), patient=True))
+    await asyncio.sleep(0)
+    await batches.transact(create("urgent"))
+    assert patient.done() or (await patient).succeeded
+    assert [len(call) for call in store.calls] == [1, 2]
+
+
+async def test_patience_ends_when_a_call_is_full(store: WatchedStore, batches: TransactionBatches) -> None:
+    await batches.transact(create("first"))
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(batches.transact(create(f"k{number}"), patient=True) for number in range(FULL)))
+    assert asyncio.get_running_loop().time() - began < PATIENCE_S
+    assert [len(call) for call in store.calls] == [1, FULL]

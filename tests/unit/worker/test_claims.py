@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from dcron_core.adapters.memory import MemoryStore
 from dcron_core.clock import SystemClock
+from dcron_core.follow_ups import FollowUps
 from dcron_core.keys import Keys
-from dcron_core.ports.store import Put, Transaction, TransactionResult
+from dcron_core.ports.store import Delete, ModRevisionIs, Put, Transaction, TransactionResult
 from dcron_schemas.codec import decode_state, encode
-from dcron_schemas.records import Execution, ExecutionFinished, TickSkipped
+from dcron_schemas.job import Placement
+from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
 from dcron_schemas.state import ActiveRun, ExecutionEntry, JobEntry, RunWanted, TickCursor
 from dcron_worker.claims import (
     claim_run,
@@ -18,7 +20,9 @@ from dcron_worker.claims import (
     end_run,
     execution_of_run,
     execution_of_tick,
-    remove_entry,
+    in_the_way,
+    queue_tick,
+    remove_entries,
     skip_run,
     skip_tick,
 )
@@ -104,11 +108,12 @@ async def test_of_two_claims_of_a_tick_one_wins(cluster: Cluster, overlap: str) 
     first, winner = await cluster.claim(tick, "w1")
     second, _ = await cluster.claim(tick, "w2")
     assert (first.succeeded, second.succeeded) == (True, False)
-    cursors, jobs, alive, _, _ = second.reads
+    cursors, jobs, alive, queue, _, own = second.reads
     assert decode_state(TickCursor, cursors[0].value).worker_id == "w1"
     assert cursors[0].mod_revision == first.revision
     assert [item.mod_revision for item in jobs] == [cluster.revision]
     assert [item.key for item in alive] == [KEYS.active(JOB_ID, winner.execution_id)]
+    assert (queue, own) == ((), alive)
     assert len(await cluster.alive()) == 1
 
 
@@ -117,7 +122,7 @@ async def test_a_tick_is_not_claimed_again_after_its_run_is_over(cluster: Cluste
     tick = cluster.candidate(at(10))
     _, execution = await cluster.claim(tick)
     await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
-    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    await cluster.store.transact(remove_entries(KEYS, [execution.execution_id]))
     late, _ = await cluster.claim(tick, "w2")
     assert not late.succeeded
     assert (await cluster.store.read_prefix(KEYS.executions)).items == ()
@@ -215,14 +220,14 @@ async def test_an_end_that_is_not_this_claims_is_fenced_off(cluster: Cluster) ->
     assert not (await cluster.store.transact(end_run(KEYS, execution, finished(execution)))).succeeded
     assert await cluster.entry_of(execution) == closed
 
-    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    await cluster.store.transact(remove_entries(KEYS, [execution.execution_id]))
     assert not (await cluster.store.transact(end_run(KEYS, execution, finished(execution)))).succeeded
     assert await cluster.entry_of(execution) is None
 
 
 async def test_an_end_that_is_fenced_off_lets_the_job_go_all_the_same(cluster: Cluster) -> None:
     _, execution = await cluster.claim(cluster.candidate(at(10)))
-    await cluster.store.transact(remove_entry(KEYS, execution.execution_id))
+    await cluster.store.transact(remove_entries(KEYS, [execution.execution_id]))
     assert len(await cluster.alive()) == 1
     await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
     assert await cluster.alive() == []
@@ -247,9 +252,9 @@ async def test_of_two_claims_of_a_wanted_run_one_wins_and_the_other_reads_whose_
         lease = await cluster.store.grant_lease(60)
         results.append(await cluster.store.transact(claim_run(KEYS, revision, cluster.entry, execution, lease)))
     assert [result.succeeded for result in results] == [True, False]
-    entries, alive = results[1].reads
+    entries, own, alive = results[1].reads
     assert decode_state(ExecutionEntry, entries[0].value).execution.worker_id == "w1"
-    assert (entries[0].mod_revision, len(alive)) == (results[0].revision, 1)
+    assert (entries[0].mod_revision, len(own), own) == (results[0].revision, 1, alive)
     assert await cluster.store.get(KEYS.run(WANTED.execution_id)) is None
     assert await cluster.cursor() is None, "a run outside the ticks consumes no tick"
 
@@ -261,7 +266,8 @@ async def test_a_wanted_run_waits_for_the_one_that_is_alive_and_stays_wanted(clu
     execution = execution_of_run(WANTED, cluster.entry, "w2", at(6))
     result = await cluster.store.transact(claim_run(KEYS, revision, cluster.entry, execution, 0))
     assert not result.succeeded
-    assert result.reads == ((), ())
+    entries, own, alive = result.reads
+    assert (entries, own, len(alive)) == ((), (), 1)
     assert await cluster.store.get(KEYS.run(WANTED.execution_id)) is not None
 
 
@@ -283,3 +289,131 @@ def test_executions_say_what_they_came_from() -> None:
     assert (asked.execution_id, asked.trigger, asked.due_at) == (WANTED.execution_id, "request", at(5))
     delayed = execution_of_run(replace(WANTED, trigger="retry", attempt=2, not_before=at(60)), job(), "w1", at(61))
     assert (delayed.trigger, delayed.due_at, delayed.attempt) == ("retry", at(60), 2)
+
+
+def with_policy(entry: JobEntry, **fields: object) -> JobEntry:
+    """The job, with these fields of its definition."""
+    return replace(entry, spec=replace(entry.spec, **fields))
+
+
+async def queue(cluster: Cluster, of: Candidate, worker: str = "w1") -> TransactionResult:
+    return await cluster.store.transact(queue_tick(KEYS, of, execution_of_tick(of, worker, at(9))))
+
+
+async def test_a_tick_that_waits_is_a_wanted_run_and_is_consumed(cluster: Cluster) -> None:
+    """G4, G5: it is queued, claimed or skipped, whichever comes first."""
+    await cluster.put_job(with_policy(job(), overlap="queue"))
+    first, _ = await cluster.claim(cluster.candidate(at(10)))
+    tick = cluster.candidate(at(20), first.revision)
+    queued = await queue(cluster, tick)
+    assert queued.succeeded
+    cursor = await cluster.cursor()
+    assert cursor is not None
+    assert cursor.tick == at(20)
+    (item,) = (await cluster.store.read_prefix(KEYS.runs)).items
+    run = decode_state(RunWanted, item.value)
+    assert (run.execution_id, run.trigger, run.not_before) == (cursor.execution_id, "tick", at(20))
+    assert execution_of_run(run, cluster.entry, "w2", at(21)).due_at == at(20)
+    assert not (await queue(cluster, tick, "w2")).succeeded
+    assert not (await cluster.claim(tick))[0].succeeded
+
+
+@pytest.mark.parametrize("overlap", ["queue", "replace"])
+async def test_a_tick_does_not_overtake_one_that_waits(cluster: Cluster, overlap: str) -> None:
+    """Also when the run they waited for is over; the claim reads what is before it."""
+    await cluster.put_job(with_policy(job(), overlap=overlap))
+    first, running = await cluster.claim(cluster.candidate(at(10)))
+    queued = await queue(cluster, cluster.candidate(at(20), first.revision))
+    await cluster.store.transact(end_run(KEYS, running, finished(running)))
+    later = cluster.candidate(at(30), queued.revision)
+    refused, _ = await cluster.claim(later)
+    assert not refused.succeeded
+    _, _, alive, waiting, _ = refused.reads
+    assert (alive, len(waiting)) == ((), 1)
+
+    run = decode_state(RunWanted, waiting[0].value)
+    execution = execution_of_run(run, cluster.entry, "w1", at(25))
+    claimed = await cluster.store.transact(claim_run(KEYS, waiting[0].mod_revision, cluster.entry, execution, 0))
+    assert claimed.succeeded
+    assert not (await cluster.claim(later))[0].succeeded, "now it is alive"
+    execution = replace(execution, fencing_token=claimed.revision)
+    await cluster.store.transact(end_run(KEYS, execution, finished(execution)))
+    assert (await cluster.claim(later))[0].succeeded
+
+
+@pytest.mark.parametrize("overlap", ["queue", "replace"])
+async def test_two_waiting_ticks_are_never_alive_at_once(cluster: Cluster, overlap: str) -> None:
+    """G7."""
+    await cluster.put_job(with_policy(job(), overlap=overlap))
+    revision = 0
+    for tick in (10, 20):
+        revision = (await queue(cluster, cluster.candidate(at(tick), revision))).revision
+    claims = []
+    for item in (await cluster.store.read_prefix(KEYS.runs)).items:
+        execution = execution_of_run(decode_state(RunWanted, item.value), cluster.entry, "w1", at(25))
+        claims.append(claim_run(KEYS, item.mod_revision, cluster.entry, execution, 0))
+    results = await cluster.store.transact_all(claims)
+    assert [result.succeeded for result in results] == [True, False]
+
+
+async def test_on_every_worker_a_tick_is_claimed_once_by_each(cluster: Cluster) -> None:
+    """G4, G7: a cursor for each; a run of another worker is not in the way, one of its own is."""
+    await cluster.put_job(with_policy(job(), placement=Placement(workers="every")))
+    tick = cluster.candidate(at(10))
+    first, _ = await cluster.claim(tick, "w1")
+    second, running = await cluster.claim(tick, "w2")
+    again, _ = await cluster.claim(tick, "w2")
+    assert (first.succeeded, second.succeeded, again.succeeded) == (True, True, False)
+    cursors = (await cluster.store.read_prefix(KEYS.ticks_of(JOB_ID))).items
+    assert [item.key.rpartition("/")[2] for item in cursors] == ["w1", "w2"]
+    refused, _ = await cluster.claim(cluster.candidate(at(20), second.revision), "w2")
+    assert not refused.succeeded
+    assert in_the_way(KEYS, cluster.entry, "w2", refused.reads[2]) == running.execution_id
+    assert in_the_way(KEYS, cluster.entry, "w3", refused.reads[2]) == ""
+
+
+@pytest.mark.parametrize("kind", ["r", "d", "t"])
+async def test_on_every_worker_a_run_that_is_no_workers_own_is_in_the_way_of_all(cluster: Cluster, kind: str) -> None:
+    """G7: run by hand, after another job, or claimed before the job was placed so."""
+    await cluster.put_job(with_policy(job(), placement=Placement(workers="every")))
+    other = f"{JOB_ID}.{kind}5.1"
+    await cluster.store.transact(Transaction((), (Put(KEYS.active(JOB_ID, other), b"{}"),)))
+    refused, _ = await cluster.claim(cluster.candidate(at(10)), "w1")
+    assert not refused.succeeded
+    assert in_the_way(KEYS, cluster.entry, "w1", refused.reads[2]) == other
+
+
+async def test_what_follows_from_an_end_is_written_with_it_once(cluster: Cluster) -> None:
+    """G6: not by an end that is fenced off."""
+    _, execution = await cluster.claim(cluster.candidate(at(10)))
+    run = replace(WANTED, execution_id=f"{JOB_ID}.t10.2", trigger="retry", attempt=2)
+    following = FollowUps(operations=(Put(KEYS.run(run.execution_id), encode(run)),))
+    end = end_run(KEYS, execution, finished(execution), following)
+    assert (await cluster.store.transact(end)).succeeded
+    await cluster.store.transact(Transaction((), (Delete(KEYS.run(run.execution_id)),)))
+    assert not (await cluster.store.transact(end)).succeeded
+    assert await cluster.store.get(KEYS.run(run.execution_id)) is None
+
+
+async def test_an_end_that_was_decided_on_other_marks_reads_those_there_are(cluster: Cluster) -> None:
+    """And leaves the entry open: it is closed together with what follows."""
+    _, execution = await cluster.claim(cluster.candidate(at(10)))
+    key = KEYS.marks("other")
+    await cluster.store.transact(Transaction((), (Put(key, b"{}"),)))
+    result = await cluster.store.transact(
+        end_run(KEYS, execution, finished(execution), FollowUps((ModRevisionIs(key, 0),), (Delete(key),), (key,)))
+    )
+    assert not result.succeeded
+    entry, marks = result.reads
+    assert entry[0].mod_revision == execution.fencing_token
+    assert [item.key for item in marks] == [key]
+    assert await cluster.entry_of(execution) == ExecutionEntry(execution=replace(execution, fencing_token=0))
+
+
+async def test_a_lost_run_is_closed_as_lost(cluster: Cluster) -> None:
+    """G6: so that nobody who closes it after that writes its retry again."""
+    _, execution = await cluster.claim(cluster.candidate(at(10)))
+    lost = ExecutionLost(execution=execution, detected_at=at(20), detected_by="w1", reason="gone")
+    assert (await cluster.store.transact(end_run(KEYS, execution, lost))).succeeded
+    assert await cluster.entry_of(execution) == ExecutionEntry(execution=execution, lost=lost)
+    assert await cluster.alive() == []

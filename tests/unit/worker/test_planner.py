@@ -1,17 +1,15 @@
-"""The planner looks at each due job once for each state of it, and counts what was missed without walking a month."""
+"""The planner looks at each due job once for each state of it."""
 
-from bisect import bisect_right
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from dcron_core.schedule import Timetable
-from dcron_core.schedule.cron import cron_timetable
-from dcron_core.schedule.timetable import IntervalTimetable
-from dcron_worker.planner import COUNT_AT_MOST, Candidate, Missed, Planner, missed_ticks
-from tests.unit.worker.candidates import JOB_ID, START, at, job
+from dcron_schemas.job import After, Placement
+from dcron_schemas.state import JobEntry
+from dcron_worker.misfire import Missed, Verdict
+from dcron_worker.planner import Candidate, Planner
+from tests.unit.worker.candidates import JOB_ID, at, job
 
 AHEAD = timedelta(milliseconds=500)
 
@@ -146,99 +144,62 @@ def test_a_cursor_that_is_gone_is_compared_as_gone(planner: Planner) -> None:
     assert found.cursor_revision == 0
 
 
-@pytest.mark.parametrize(
-    ("now", "missed"),
-    [
-        (10, None),
-        (70, None),  # to the instant
-        (70.001, Missed(at(10), 1)),
-        (80.001, Missed(at(20), 2)),
-        (129, Missed(at(60), 6)),
-    ],
-)
-def test_ticks_later_than_the_deadline_are_missed(planner: Planner, now: float, missed: Missed | None) -> None:
+def test_what_is_to_be_done_is_asked_of_the_jobs_own_misfire(planner: Planner) -> None:
     planner.job_stands(job(), revision=5)
     (found,) = planner.ready(at(10))
-    assert planner.missed(found, at(now), timedelta(minutes=1)) == missed
+    assert planner.verdict(found, at(70)) == Verdict(), "to the instant"
+    assert planner.verdict(found, at(80.001)) == Verdict(Missed(at(20), 2))
 
 
 def test_nothing_is_missed_of_a_job_that_is_gone(planner: Planner) -> None:
     planner.job_stands(job(), revision=5)
     (found,) = planner.ready(at(10))
     planner.job_gone(JOB_ID)
-    assert planner.missed(found, at(1000), timedelta(minutes=1)) is None
+    assert planner.verdict(found, at(1000)) == Verdict()
 
 
-class Counting:
-    """Another timetable, and how often it was asked."""
-
-    def __init__(self, inner: Timetable) -> None:
-        self._inner = inner
-        self.asked = 0
-
-    def next_after(self, after: datetime) -> datetime | None:
-        self.asked += 1
-        return self._inner.next_after(after)
-
-
-@pytest.mark.parametrize(
-    ("count", "told"), [(1, 1), (2, 2), (COUNT_AT_MOST, COUNT_AT_MOST), (COUNT_AT_MOST + 1, 0), (5000, 0)]
-)
-def test_missed_ticks_are_counted_up_to_a_thousand(count: int, told: int) -> None:
-    timetable = IntervalTimetable(timedelta(seconds=1), START)
-    assert missed_ticks(timetable, at(1), at(count + 1)) == Missed(at(count), told)
-    assert missed_ticks(timetable, at(1), at(count + 0.5)) == Missed(at(count), told)
+def test_a_job_is_woken_only_while_it_waits_for_another_look(planner: Planner) -> None:
+    """Never while its tick is being claimed, nor twice: a second claim would take the first one's for its own (G4)."""
+    planner.job_stands(job(), revision=5)
+    planner.wake(JOB_ID, at(3))
+    assert planner.ready(at(5)) == [], "it has not been looked at yet"
+    (found,) = planner.ready(at(10))
+    planner.wake(JOB_ID, at(10))
+    assert planner.ready(at(11)) == [], "it is being claimed"
+    planner.look_again(found, at(60))
+    planner.wake(JOB_ID, at(11))
+    planner.wake(JOB_ID, at(11))
+    assert [candidate.looks for candidate in planner.ready(at(12))] == [2]
+    assert planner.ready(at(100)) == [], "the place that it had is void"
 
 
-@pytest.mark.parametrize(
-    ("text", "downtime"),
-    [
-        ("* * * * * *", timedelta(days=31)),
-        ("* * * * * 1", timedelta(days=3, hours=1)),  # was walked through, second by second: 18 s
-        ("* * * * * 1", timedelta(days=6, hours=23)),
-        ("* * 3 1 * *", timedelta(days=400)),
-        ("*/7 * 0 1 1 *", timedelta(days=3000)),
-    ],
-)
-def test_a_long_downtime_costs_little_more_than_the_count(text: str, downtime: timedelta) -> None:
-    """G5: the last missed tick is found, in about as many steps as are counted anyway, whatever the gaps."""
-    start = datetime(2024, 1, 1, tzinfo=UTC) - timedelta(seconds=1)  # a Monday
-    timetable = Counting(cron_timetable(text, "UTC"))
-    first = timetable.next_after(start)
-    assert first is not None
-    before = first + downtime
-    missed = missed_ticks(timetable, first, before)
-    following = timetable.next_after(missed.last)
-    assert missed.count == 0
-    assert missed.last < before
-    assert following is not None
-    assert following >= before
-    assert timetable.asked < COUNT_AT_MOST + 60
+def on_every_worker(entry: JobEntry) -> JobEntry:
+    return replace(entry, spec=replace(entry.spec, placement=Placement(workers="every")))
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    gaps=st.lists(st.integers(1, 5), min_size=1, max_size=40),
-    long=st.integers(1, 10_000),
-    skip=st.integers(0, 39),
-    tail=st.integers(1, 30_000),
-)
-def test_the_last_missed_tick_is_the_last_one(gaps: list[int], long: int, skip: int, tail: int) -> None:
-    """For bursts and pauses of any length, seen from any instant."""
-    counts = [1]
-    while len(counts) < COUNT_AT_MOST + 200:
-        counts += [counts[-1] + sum(gaps[: n + 1]) for n in range(len(gaps))]
-        counts.append(counts[-1] + long)
-    table = _Listed([at(count) for count in counts])
-    before = at(counts[COUNT_AT_MOST + skip] + tail)
-    expected = max(tick for tick in table.ticks if tick < before)
-    assert missed_ticks(table, table.ticks[0], before) == Missed(expected, 0)
+def test_a_job_on_every_worker_has_a_cursor_of_this_one(planner: Planner) -> None:
+    """And one that has none yet begins when the worker registered, not at the job's anchor."""
+    planner = Planner(AHEAD, "w1", since=at(100))
+    planner.job_stands(on_every_worker(job()), revision=5)
+    assert planner.next_look() == at(110) - AHEAD
+    planner.cursor_stands(JOB_ID, at(500), revision=6)
+    planner.cursor_stands(f"{JOB_ID}/w2", at(500), revision=7)
+    assert planner.next_look() == at(110) - AHEAD, "those are not its own"
+    planner.cursor_stands(f"{JOB_ID}/w1", at(20), revision=8)
+    (found,) = planner.ready(at(110))
+    assert (found.tick, found.cursor_revision) == (at(30), 8), "what it missed since is accounted for"
 
 
-class _Listed:
-    def __init__(self, ticks: list[datetime]) -> None:
-        self.ticks = ticks
+def test_a_job_on_one_worker_begins_at_its_anchor_whenever_the_worker_came() -> None:
+    planner = Planner(AHEAD, "w1", since=at(100))
+    planner.job_stands(job(), revision=5)
+    assert planner.next_look() == at(10) - AHEAD
 
-    def next_after(self, after: datetime) -> datetime | None:
-        place = bisect_right(self.ticks, after)
-        return self.ticks[place] if place < len(self.ticks) else None
+
+def test_the_planner_knows_who_comes_after_whom(planner: Planner) -> None:
+    entry = job("b")
+    entry = replace(entry, spec=replace(entry.spec, after=(After(job="job-a"),)))
+    planner.job_stands(entry, revision=5)
+    assert planner.dependants.of("default", "job-a") == [entry]
+    planner.job_gone("b")
+    assert planner.dependants.of("default", "job-a") == []

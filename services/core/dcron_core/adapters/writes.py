@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from dcron_core.ports.store import Delete, Operation, Put, Transaction
+from dcron_core.ports.store import Delete, DeletePrefix, Operation, Put, Transaction
 
 MOST_OPERATIONS = 128  # comparisons, or operations of a branch; etcd's default for --max-txn-ops
 
 
 def written_keys(operations: Sequence[Operation]) -> list[str]:
-    """Return the key of each Put and Delete."""
-    return [operation.key for operation in operations if isinstance(operation, Put | Delete)]
+    """Return the key of each Put and Delete, and the prefix of each DeletePrefix."""
+    keys = [operation.key for operation in operations if isinstance(operation, Put | Delete)]
+    return keys + [operation.prefix for operation in operations if isinstance(operation, DeletePrefix)]
 
 
 def check_transactions(transactions: Sequence[Transaction]) -> None:
@@ -22,10 +23,18 @@ def check_transactions(transactions: Sequence[Transaction]) -> None:
             keys = written_keys(branch)
             if len(set(keys)) < len(keys):
                 raise ValueError(f"a transaction writes {_first_double(keys)!r} twice; write each key once")
+            _check_prefixes(branch, keys)
             written.update(keys)
         if not seen.isdisjoint(written):
             raise ValueError(f"two transactions of one call write {min(seen & written)!r}; do them one after the other")
         seen |= written
+
+
+def _check_prefixes(branch: Sequence[Operation], keys: Sequence[str]) -> None:
+    for prefix in (operation.prefix for operation in branch if isinstance(operation, DeletePrefix)):
+        under = [key for key in keys if key != prefix and key.startswith(prefix)]
+        if under:
+            raise ValueError(f"a transaction deletes all of {prefix!r} and writes {under[0]!r}; do one or the other")
 
 
 def _check_size(transaction: Transaction) -> None:

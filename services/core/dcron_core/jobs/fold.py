@@ -193,6 +193,8 @@ _TICKS_HANG_ON = ("schedule", "timezone", "dst", "start", "end", "jitter", "excl
 def is_rescheduled(before: JobSpec, after: JobSpec) -> bool:
     """Tell whether the ticks of `after` are others: then none before the change is made up for."""
     resumed = after.enabled and not before.enabled
+    if before.placement.workers != after.placement.workers:
+        return True  # one cursor in place of one for each worker, or the other way about
     return resumed or any(getattr(before, field) != getattr(after, field) for field in _TICKS_HANG_ON)
 
 

@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
+from dcron_core.durations import parse_duration
 from dcron_core.errors import InvalidJobError
+from dcron_core.jobs.dependencies import MOST_AFTER
 from dcron_core.jobs.field_values import duration_problems, shown
 from dcron_core.jobs.run_validation import run_value_problems
 from dcron_core.jobs.schedule_problems import schedule_problems
+from dcron_core.selectors import parse_selector
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import JobSpec
 
@@ -23,15 +26,8 @@ MAX_JOB_BYTES = 64 * 1024
 
 # Fields of the design whose effect comes in a later release → what is possible today.
 NOT_YET: dict[str, str] = {
-    "misfire": "leave it out: a tick later than a minute is recorded as missed",
-    "retry": "leave it out",
-    "placement": "leave it out: any worker may run the job",
-    "after": "leave it out",
     "retention": "leave it out: the log-ingester's setting holds",
     "notify": "leave it out",
-}
-_NOT_YET_VALUES: dict[str, dict[str, str]] = {
-    "overlap": {"queue": "use skip or allow", "replace": "use skip or allow"},
 }
 
 
@@ -168,10 +164,6 @@ def _not_yet(spec: JobSpec) -> list[FieldProblem]:
             value, usual = getattr(value, step, None), getattr(usual, step, None)
         if value is not None and value != usual:
             problems.append(_later(path, value, remedy))
-    for name, values in _NOT_YET_VALUES.items():
-        value = getattr(spec, name)
-        if value in values:
-            problems.append(_later(name, value, values[value]))
     return problems
 
 
@@ -187,6 +179,10 @@ def _meaning(spec: JobSpec) -> list[FieldProblem]:
         *run_value_problems(spec),
         *schedule_problems(spec),
         *_environment_problems(spec),
+        *_misfire_problems(spec),
+        *_retry_problems(spec),
+        *_placement_problems(spec),
+        *_after_problems(spec),
     ]
 
 
@@ -232,6 +228,57 @@ def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
     if spec.timeout is not None:
         problems += duration_problems("timeout", spec.timeout, timedelta(milliseconds=1))
     return problems + duration_problems("kill_grace", spec.kill_grace, timedelta())
+
+
+def _misfire_problems(spec: JobSpec) -> list[FieldProblem]:
+    return duration_problems("misfire.start_deadline", spec.misfire.start_deadline, timedelta(seconds=1))
+
+
+def _retry_problems(spec: JobSpec) -> list[FieldProblem]:
+    retry = spec.retry
+    problems = duration_problems("retry.backoff", retry.backoff, timedelta())
+    problems += duration_problems("retry.backoff_cap", retry.backoff_cap, timedelta())
+    if not problems and parse_duration(retry.backoff_cap) < parse_duration(retry.backoff):
+        message = f"is shorter than retry.backoff, {retry.backoff}"
+        problems.append(FieldProblem(field="retry.backoff_cap", message=message, value=shown(retry.backoff_cap)))
+    if "succeeded" in retry.on:
+        remedy = "use `after` to start another job on a success"
+        problems.append(
+            FieldProblem(field="retry.on", message="a success is not retried", value="succeeded", remedy=remedy)
+        )
+    if not retry.on:
+        remedy = "leave retry out for none, or name ends such as failed, timed_out, killed and lost"
+        problems.append(FieldProblem(field="retry.on", message="is empty", remedy=remedy))
+    return problems
+
+
+def _placement_problems(spec: JobSpec) -> list[FieldProblem]:
+    try:
+        parse_selector(spec.placement.labels)
+    except ValueError as error:
+        remedy = "such as zone=berlin, disk!=slow, tier in (web, batch), !spot"
+        return [
+            FieldProblem(
+                field="placement.labels", message=str(error), value=shown(spec.placement.labels), remedy=remedy
+            )
+        ]
+    return []
+
+
+def _after_problems(spec: JobSpec) -> list[FieldProblem]:
+    """Whether the jobs are there, and in no circle, only a master can tell that has them all: `dependencies`."""
+    names = [after.job for after in spec.after]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems = [
+        FieldProblem(field="after", message="names a job twice", value=name, remedy="`finished` holds for every end")
+        for name in twice
+    ]
+    if len(names) > MOST_AFTER:
+        message = f"names {len(names)} jobs; the most is {MOST_AFTER}"
+        problems.append(
+            FieldProblem(field="after", message=message, remedy="put a job in between that comes after some")
+        )
+    return problems
 
 
 def _nul(field: str) -> FieldProblem:

@@ -54,6 +54,12 @@ class Delete(Struct, frozen=True):
     key: str
 
 
+class DeletePrefix(Struct, frozen=True):
+    """Remove all keys of a prefix; nothing happens if there is none."""
+
+    prefix: str
+
+
 class Get(Struct, frozen=True):
     """Read a key."""
 
@@ -68,11 +74,14 @@ class GetPrefix(Struct, frozen=True):
 
 
 Comparison = ModRevisionIs | PrefixIsEmpty
-Operation = Put | Delete | Get | GetPrefix
+Operation = Put | Delete | DeletePrefix | Get | GetPrefix
 
 
 class Transaction(Struct, frozen=True):
-    """If every comparison holds, do `success`, else `failure`. At most 128 of each; no key written twice."""
+    """If every comparison holds, do `success`, else `failure`. At most 128 of each; no key written twice.
+
+    A prefix that is deleted counts as a key: no other write may be under it.
+    """
 
     compare: tuple[Comparison, ...]
     success: tuple[Operation, ...]

@@ -127,10 +127,6 @@ def test_a_missing_field_is_named(document: dict[str, Any], field: str) -> None:
 
 
 LATER: dict[str, dict[str, Any]] = {
-    "misfire": {"misfire": {"policy": "all"}},
-    "retry": {"retry": {"attempts": 3}},
-    "placement": {"placement": {"labels": "zone=eu"}},
-    "after": {"after": [{"job": "extract"}]},
     "retention": {"retention": "7d"},
     "notify": {"notify": [{"url": "/"}]},
 }
@@ -143,12 +139,6 @@ def test_a_field_without_effect_is_refused_never_ignored(field: str) -> None:
     assert problem.value
 
 
-@pytest.mark.parametrize("overlap", ["queue", "replace"])
-def test_a_value_without_effect_is_refused_too(overlap: str) -> None:
-    problem = only(definition(overlap=overlap))
-    assert (problem.field, problem.value, problem.remedy) == ("overlap", overlap, "use skip or allow")
-
-
 @pytest.mark.parametrize(
     ("fields", "field", "message", "remedy"),
     [
@@ -158,6 +148,13 @@ def test_a_value_without_effect_is_refused_too(overlap: str) -> None:
         ({"run": {"argv": []}}, "run.argv", "is empty", "write a program"),
         ({"run": {"argv": [""]}}, "run.argv", "is empty", "write a program"),
         ({"run": {"shell": "a\0b"}}, "run.shell", "NUL", ""),
+        ({"misfire": {"start_deadline": "500ms"}}, "misfire.start_deadline", "shorter than 1 s", ""),
+        ({"retry": {"backoff": "2m", "backoff_cap": "1m"}}, "retry.backoff_cap", "shorter than retry.backoff, 2m", ""),
+        ({"retry": {"on": ["failed", "succeeded"]}}, "retry.on", "a success is not retried", "`after`"),
+        ({"retry": {"attempts": 2, "on": []}}, "retry.on", "is empty", "name ends"),
+        ({"placement": {"labels": "zone in (a"}}, "placement.labels", "at character 11 there is the end", "such as"),
+        ({"after": [{"job": "a"}, {"job": "a", "on": "failed"}]}, "after", "names a job twice", "`finished`"),
+        ({"after": [{"job": f"j{n}"} for n in range(41)]}, "after", "41 jobs; the most is 40", "in between"),
         ({"run": {"argv": ["a", "\0"]}}, "run.argv[1]", "NUL", ""),
         ({"timezone": "Europe/Berln"}, "timezone", "no such time zone", "did you mean Europe/Berlin?"),
         ({"timezone": "../../etc/passwd"}, "timezone", "no such time zone", "an IANA name"),

@@ -8,7 +8,7 @@ result is always one that some order of the transactions could have given.
 from collections.abc import Sequence
 
 from dcron_core.adapters.writes import MOST_OPERATIONS, written_keys
-from dcron_core.ports.store import Comparison, ModRevisionIs, Put, Transaction
+from dcron_core.ports.store import Comparison, DeletePrefix, ModRevisionIs, Put, Transaction
 
 MOST_IN_PACK = 40  # more gain little, and the whole pack waits for its slowest disk write
 MOST_BYTES = 1_000_000  # of keys and values; etcd's default for --max-request-bytes is 1.5 MiB
@@ -20,6 +20,7 @@ class Pack:
     def __init__(self) -> None:
         self.transactions: list[Transaction] = []
         self._written: set[str] = set()
+        self._prefixes: set[str] = set()  # that are deleted
         self._bytes = 0
         self._widest = 0
 
@@ -40,13 +41,17 @@ class Pack:
         """Put the transaction in."""
         self.transactions.append(transaction)
         self._written.update(written_keys(transaction.success), written_keys(transaction.failure))
+        branches = (*transaction.success, *transaction.failure)
+        self._prefixes.update(each.prefix for each in branches if isinstance(each, DeletePrefix))
         self._bytes += _bytes(transaction)
         self._widest = max(self._widest, _width(transaction))
 
     def _writes_into(self, comparison: Comparison) -> bool:
+        """Return whether the comparison is about something that an earlier transaction of the pack writes."""
         if isinstance(comparison, ModRevisionIs):
-            return comparison.key in self._written
-        return any(key.startswith(comparison.prefix) for key in self._written)
+            return comparison.key in self._written or any(comparison.key.startswith(each) for each in self._prefixes)
+        of_prefix = comparison.prefix
+        return any(key.startswith(of_prefix) for key in self._written) or any(map(of_prefix.startswith, self._prefixes))
 
 
 def packed(transactions: Sequence[Transaction]) -> list[Pack]:

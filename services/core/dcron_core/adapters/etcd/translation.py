@@ -9,6 +9,7 @@ from dcron_core.ports.store import (
     Changes,
     Comparison,
     Delete,
+    DeletePrefix,
     Get,
     GetPrefix,
     KeyValue,
@@ -107,6 +108,10 @@ def _operation(operation: Operation) -> Any:
             return etcdrpc.RequestOp(request_put=etcdrpc.PutRequest(key=key.encode(), value=value, lease=lease))
         case Delete(key=key):
             return etcdrpc.RequestOp(request_delete_range=etcdrpc.DeleteRangeRequest(key=key.encode()))
+        case DeletePrefix(prefix=prefix):
+            return etcdrpc.RequestOp(
+                request_delete_range=etcdrpc.DeleteRangeRequest(key=range_start(prefix), range_end=range_end(prefix))
+            )
         case Get(key=key):
             return etcdrpc.RequestOp(request_range=etcdrpc.RangeRequest(key=key.encode()))
         case GetPrefix(prefix=prefix, limit=limit):

@@ -13,6 +13,7 @@ from dcron_core.ports.store import (
     Changes,
     Comparison,
     Delete,
+    DeletePrefix,
     Get,
     GetPrefix,
     KeyValue,
@@ -152,6 +153,8 @@ class MemoryStore:
             case Delete(key=key):
                 if key in self._items:
                     events.append(self._remove(key, revision))
+            case DeletePrefix(prefix=prefix):
+                events.extend(self._remove(item.key, revision) for item in list(self._under(prefix)))
             case Get(key=key):
                 reads.append((self._items[key],) if key in self._items else ())
             case GetPrefix(prefix=prefix, limit=limit):
