@@ -328,7 +328,7 @@ async def test_a_tick_does_not_overtake_one_that_waits(cluster: Cluster, overlap
     later = cluster.candidate(at(30), queued.revision)
     refused, _ = await cluster.claim(later)
     assert not refused.succeeded
-    _, _, alive, waiting, _ = refused.reads
+    _, _, alive, waiting, _, _ = refused.reads
     assert (alive, len(waiting)) == ((), 1)
 
     run = decode_state(RunWanted, waiting[0].value)
