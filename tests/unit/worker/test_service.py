@@ -86,8 +86,8 @@ async def test_a_tick_is_claimed_started_at_its_instant_and_ends_once(tmp_path: 
     ports = Ports()
     await put_job(ports, each_second("ticker", "echo out; echo err >&2; exit 3"))
     async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
-        finished = (await ports.wait_for(ExecutionFinished))[0]
-    assert isinstance(finished, ExecutionFinished)
+        ended = [each for each in await ports.wait_for(ExecutionFinished, 2) if isinstance(each, ExecutionFinished)]
+    finished = max(ended, key=lambda each: each.execution.due_at)  # as the worker started, its first tick was due
     records = of(ports.records(), finished.execution.execution_id)
     kinds = [type(record) for record in records]
     assert kinds[0] is ExecutionStarted
