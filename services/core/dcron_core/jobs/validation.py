@@ -20,6 +20,7 @@ from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import JobSpec
 
 MAX_JOB_BYTES = 64 * 1024
+SHORTEST_RETENTION = timedelta(minutes=1)  # what expires is removed about once a minute
 
 # Fields of the design whose effect comes in a later release → what is possible today.
 NOT_YET: dict[str, str] = {
@@ -27,7 +28,6 @@ NOT_YET: dict[str, str] = {
     "retry": "leave it out",
     "placement": "leave it out: any worker may run the job",
     "after": "leave it out",
-    "retention": "leave it out: the log-ingester's setting holds",
     "notify": "leave it out",
 }
 _NOT_YET_VALUES: dict[str, dict[str, str]] = {
@@ -187,6 +187,7 @@ def _meaning(spec: JobSpec) -> list[FieldProblem]:
         *run_value_problems(spec),
         *schedule_problems(spec),
         *_environment_problems(spec),
+        *_retention_problems(spec),
     ]
 
 
@@ -232,6 +233,12 @@ def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
     if spec.timeout is not None:
         problems += duration_problems("timeout", spec.timeout, timedelta(milliseconds=1))
     return problems + duration_problems("kill_grace", spec.kill_grace, timedelta())
+
+
+def _retention_problems(spec: JobSpec) -> list[FieldProblem]:
+    if spec.retention is None:
+        return []
+    return duration_problems("retention", spec.retention, SHORTEST_RETENTION)
 
 
 def _nul(field: str) -> FieldProblem:
