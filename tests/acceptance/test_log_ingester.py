@@ -166,6 +166,9 @@ async def test_records_are_stored_once_and_found_again(face: Face) -> None:
         answer = await face.http.get(path, headers={"Accept": accept})
         assert answer.headers["content-type"].startswith("text/plain")
         assert answer.text == "".join(texts)
+    saved = await face.http.get(path, params={"download": "true", "stream": "stderr"})
+    assert saved.headers["content-disposition"] == 'attachment; filename="hello-20260329T010000Z-1.log"'
+    assert saved.text == "".join(f"line {seq}\n" for seq in range(450) if seq % 3 == 2)
 
     async with open_store(face.settings.mongodb, face.settings.mongodb_database) as store:
         assert len(await store.output(run.execution_id, 0, 1000)) == 450
@@ -195,11 +198,18 @@ async def test_the_list_is_paged_filtered_and_stable_while_runs_come_in(face: Fa
     newest_first = sorted(runs, key=lambda run: (run.due_at, run.execution_id), reverse=True)
     assert seen == [run.execution_id for run in newest_first]
 
-    async def count(**wanted: str) -> int:
+    async def count(**wanted: str | list[str]) -> int:
         return len((await face.json("/api/v1/executions", **wanted))["executions"])
 
     assert await count(job_id=OTHER_JOB) == 2
     assert await count(status="failed") == 3
+    assert await count(status=["failed", "lost"]) == 4
+    assert await count(status=["failed", "running"], job_id=JOB) == 4
+    assert await count(job=OTHER_JOB, status="lost") == 1
+    assert await count(start=execution(2).due_at.isoformat(), end=execution(5).due_at.isoformat()) == 5
+    assert await count(min_duration="1900ms", max_duration="2s") == 7
+    assert await count(min_duration="2001ms") == 0
+    assert await count(trigger="request") == 0
     assert await count(status="running", job_id=JOB) == 1
     assert await count(job_name="hello", namespace="default", worker_id="worker-1") == 10
     assert await count(worker_id="nobody") == 0
@@ -306,6 +316,13 @@ async def test_skipped_ticks_are_found_by_job(face: Face) -> None:
     assert [tick["reason"] for tick in ticks] == ["overlap", "overlap"]
     assert ticks[0]["tick"] > ticks[1]["tick"]
     assert (await face.json("/api/v1/ticks/skipped", job_id=OTHER_JOB))["ticks"] == []
+    first = await face.json("/api/v1/ticks/skipped", job_id=JOB, limit=1)
+    second = await face.json("/api/v1/ticks/skipped", job_id=JOB, limit=1, cursor=first["next_cursor"])
+    assert first["ticks"] + second["ticks"] == ticks
+    assert second["next_cursor"] is None
+    until_second = execution(2).due_at.isoformat()
+    assert (await face.json("/api/v1/ticks/skipped", job_id=JOB, end=until_second))["ticks"] == ticks[1:]
+    assert (await face.json("/api/v1/ticks/skipped", job_id=JOB, start=until_second))["ticks"] == ticks[:1]
 
 
 STRANGERS = (
@@ -357,13 +374,28 @@ BAD_REQUESTS: tuple[tuple[str, dict[str, Any], int, str], ...] = (
     ("/api/v1/executions", {"status": "odd"}, 400, "status"),
     ("/api/v1/executions", {"statsu": "failed"}, 400, "statsu"),
     ("/api/v1/executions", {"cursor": "odd!"}, 400, "cursor"),
+    ("/api/v1/executions", {"status": ["failed", "odd"]}, 400, "status"),
+    ("/api/v1/executions", {"start": "yesterday"}, 400, "start"),
+    ("/api/v1/executions", {"start": "2026-01-01T00:00:00"}, 400, "start"),
+    ("/api/v1/executions", {"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, 400, "end"),
+    ("/api/v1/executions", {"min_duration": "long"}, 400, "min_duration"),
+    ("/api/v1/executions", {"max_duration": "-1s"}, 400, "max_duration"),
+    ("/api/v1/executions", {"trigger": "odd"}, 400, "trigger"),
+    ("/api/v1/executions", {"text": ""}, 400, "text"),
+    ("/api/v1/executions", {"text": "a\0b"}, 400, "text"),
+    ("/api/v1/executions", {"job": "never-was"}, 404, "job"),
+    ("/api/v1/executions", {"job": "one", "job_id": "other"}, 400, "job"),
     ("/api/v1/executions/latest", {}, 400, "job_id"),
     ("/api/v1/executions/latest", {"job_id": [str(n) for n in range(201)]}, 400, "job_id"),
     ("/api/v1/executions/odd/output", {"from_seq": "-1"}, 400, "from_seq"),
     ("/api/v1/executions/odd/output", {"format": "pdf"}, 400, "format"),
+    ("/api/v1/executions/odd/output", {"stream": "stdin"}, 400, "stream"),
+    ("/api/v1/executions/odd/output", {"download": "perhaps"}, 400, "download"),
     ("/api/v1/executions/odd/output", {}, 404, "execution_id"),
     ("/api/v1/executions/odd", {}, 404, "execution_id"),
     ("/api/v1/ticks/skipped", {}, 400, "job_id"),
+    ("/api/v1/ticks/skipped", {"job_id": "a", "cursor": "odd!"}, 400, "cursor"),
+    ("/api/v1/ticks/skipped", {"job_id": "a", "start": "odd"}, 400, "start"),
 )
 
 
@@ -375,7 +407,7 @@ async def test_a_bad_parameter_is_named(face: Face) -> None:
         (problem,) = answer.json()["errors"]
         assert problem["field"] == field
         if isinstance(given := parameters.get(field), str):
-            assert problem["value"] == given
+            assert problem.get("value", "") == given
 
 
 async def test_the_websocket_says_why_it_closes(face: Face) -> None:
