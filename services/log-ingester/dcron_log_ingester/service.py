@@ -36,6 +36,7 @@ class LogIngester(Background):
 
     port = 0  # where it listens
     readiness: Readiness
+    hub: Hub
 
 
 @asynccontextmanager
@@ -50,6 +51,7 @@ async def open_log_ingester(
         store = await stack.enter_async_context(open_store(settings.mongodb, settings.mongodb_database))
         service = LogIngester()
         service.readiness = readiness
+        service.hub = hub
         stack.push_async_callback(service.stop)
         job_log = JobLog(log, settings.job_events_topic)
         history, archive = History(job_log), Archive(store.events, metrics)
