@@ -2,7 +2,7 @@
 
 A log-ingester answers its HTTP API; the runs of a thousand jobs over the days before are in the MongoDB-protocol
 server. Pages of fifty are asked for with each of the usual filters, the first page and pages in the middle, one
-after the other. DCRON_BENCH_RUNS sets another number of runs.
+after the other. BENCH_RUNS sets another number of runs.
 
 The limit is the server's answer to the least that a page takes: the same fifty documents, asked for by their ids.
 """
@@ -26,7 +26,7 @@ from dcron_log_ingester.cursors import Cursor, cursor_text
 from dcron_log_ingester.store import INDEXES
 from dcron_standalone.terminal import say
 
-RUNS = int(os.environ.get("DCRON_BENCH_RUNS", "1000000"))
+RUNS = int(os.environ.get("BENCH_RUNS", "1000000"))
 JOBS, NAMESPACES, WORKERS = 1000, 10, 20
 EVERY = timedelta(milliseconds=300)  # a run begins
 BATCH = 10_000
