@@ -208,3 +208,12 @@ async def test_the_last_run_of_a_job_is_found_however_long_ago_it_was() -> None:
     assert found is not None
     assert found.execution_id == execution(1).execution_id
     assert await lists.last("never") is None
+
+
+async def test_a_search_passes_over_none_of_many_runs_due_at_one_instant() -> None:
+    """More of them than are looked at in one go."""
+    store = ListedRuns()
+    runs = [execution(5, f"job-{number:02}") for number in range(50)]
+    await store.keep([record for run in runs for record in (started(run), chunk(run, 0, "needle"))])
+    pages = await all_pages(Lists(store, AtNow()), ANY, 50, "needle")
+    assert sorted(each for page in pages for each in ids(page)) == sorted(run.execution_id for run in runs)
