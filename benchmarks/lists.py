@@ -1,6 +1,6 @@
 """How long the page of runs takes to be listed when a million runs are stored.
 
-A log-ingester answers its HTTP API; the runs of a thousand jobs over the days before are in the MongoDB-protocol
+A log-ingester answers its HTTP API; the runs of two hundred jobs over the days before are in the MongoDB-protocol
 server. Pages of fifty are asked for with each of the usual filters, the first page and pages in the middle, one
 after the other. BENCH_RUNS sets another number of runs.
 
@@ -27,7 +27,7 @@ from dcron_log_ingester.store import INDEXES
 from dcron_standalone.terminal import say
 
 RUNS = int(os.environ.get("BENCH_RUNS", "1000000"))
-JOBS, NAMESPACES, WORKERS = 1000, 10, 20
+JOBS, NAMESPACES, WORKERS = 200, 10, 20
 EVERY = timedelta(milliseconds=300)  # a run begins
 BATCH = 10_000
 PAGE = 50
