@@ -45,6 +45,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.CommandOutcome,
             api.ExecutionList,
             api.ExecutionView,
+            api.FeedFrame,
             api.Frame,
             api.Info,
             api.Job,
@@ -54,6 +55,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.Problem,
             api.RunAccepted,
             api.SkippedTickList,
+            api.Stats,
         ),
     ),
     "audit.json": (

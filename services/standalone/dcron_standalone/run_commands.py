@@ -65,8 +65,8 @@ def list_runs(
     """
     wanted = {
         "job": job, "namespace": namespace, "status": list(status), "worker_id": worker, "trigger": trigger,
-        "start": instant_in("--since", since), "end": instant_in("--until", until), "min_duration": longer, "max_duration": shorter,
-        "text": text,
+        "start": instant_in("--since", since), "end": instant_in("--until", until), "min_duration": longer,
+        "max_duration": shorter, "text": text,
     }  # fmt: skip
     with connected() as client:
         runs = client.runs({name: value for name, value in wanted.items() if value}, limit)
@@ -117,7 +117,8 @@ def show_stats(
 
 def _stats(client: Client, job: str, namespace: str, since: str, until: str, bucket: str) -> Stats:
     wanted = {
-        "job": job, "namespace": namespace, "start": instant_in("--since", since), "end": instant_in("--until", until), "bucket": bucket,
+        "job": job, "namespace": namespace, "bucket": bucket,
+        "start": instant_in("--since", since), "end": instant_in("--until", until),
     }  # fmt: skip
     return client.stats({name: value for name, value in wanted.items() if value})
 
