@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import commands, ingest, latency, lateness, replay
+from benchmarks import commands, ingest, latency, lateness, lists, replay
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
@@ -18,6 +18,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "ingest": ingest.run,
     "commands": commands.run,
     "replay": replay.run,
+    "lists": lists.run,
 }
 
 

@@ -1,8 +1,8 @@
 """The bodies of HTTP answers and the frames of the websockets.
 
 The master serves `/api/v1/jobs…`, `/api/v1/commands/{id}` and `/api/v1/info`; the log-ingester serves
-`/api/v1/executions…`, `/api/v1/ticks/skipped` and `/ws/executions/{id}`. Errors of both are RFC 9457
-problems (`application/problem+json`).
+`/api/v1/executions…`, `/api/v1/ticks/skipped`, `/api/v1/stats`, `/api/v1/feed`, `/ws/executions/{id}` and
+`/ws/feed`. Errors of both are RFC 9457 problems (`application/problem+json`).
 """
 
 from datetime import datetime
@@ -158,6 +158,7 @@ class ExecutionList(Struct, frozen=True, kw_only=True):
 
     executions: tuple[ExecutionView, ...]
     next_cursor: str | None = None
+    searched_to: datetime | None = None  # the search stopped here, at its bound; `next_cursor` goes on with it
 
 
 class OutputPiece(Struct, frozen=True, kw_only=True):
@@ -196,6 +197,50 @@ class SkippedTickList(Struct, frozen=True, kw_only=True):
     """Skipped ticks, newest first."""
 
     ticks: tuple[SkippedTick, ...]
+    next_cursor: str | None = None
+
+
+class RunStats(Struct, frozen=True, kw_only=True):
+    """What became of a number of runs."""
+
+    runs: int
+    running: int
+    succeeded: int
+    failed: int
+    timed_out: int
+    killed: int
+    lost: int
+    success_rate: float | None  # of those that are over; None: none is
+    p50_s: float | None  # duration of those that started and whose end is known; None: none
+    p95_s: float | None
+
+
+class JobStats(Struct, frozen=True, kw_only=True):
+    """What became of one job's runs."""
+
+    job_id: str
+    job_name: str  # as it was in its last run
+    namespace: str
+    stats: RunStats
+
+
+class BucketStats(Struct, frozen=True, kw_only=True):
+    """What became of the runs that were due in a span of time."""
+
+    start: datetime  # the span reaches to the next one's start
+    stats: RunStats
+
+
+class Stats(Struct, frozen=True, kw_only=True):
+    """What became of the runs with `start` ≤ due_at < `end`."""
+
+    start: datetime
+    end: datetime
+    bucket_s: float  # how long a bucket is
+    total: RunStats
+    jobs: tuple[JobStats, ...]  # those with the most runs first
+    jobs_left_out: int  # how many more jobs there are
+    buckets: tuple[BucketStats, ...]  # oldest first, empty ones too
 
 
 class StateFrame(Struct, frozen=True, kw_only=True, tag="state", tag_field="frame"):
@@ -222,4 +267,24 @@ class FinishedFrame(Struct, frozen=True, kw_only=True, tag="finished", tag_field
     execution: ExecutionView
 
 
+class RunFrame(Struct, frozen=True, kw_only=True, tag="run", tag_field="frame"):
+    """In the feed: a run started, finished or was lost."""
+
+    change: Literal["started", "finished", "lost"]
+    execution: ExecutionView
+
+
+class SkipFrame(Struct, frozen=True, kw_only=True, tag="skipped", tag_field="frame"):
+    """In the feed: a tick, or a range of them, did not run."""
+
+    tick: SkippedTick
+
+
+class FeedGapFrame(Struct, frozen=True, kw_only=True, tag="gap", tag_field="frame"):
+    """In the feed: the viewer was too slow for so many frames. The feed goes on; the lists have what was missed."""
+
+    missed: int
+
+
+FeedFrame = RunFrame | SkipFrame | FeedGapFrame
 Frame = StateFrame | OutputFrame | GapFrame | FinishedFrame

@@ -9,6 +9,7 @@ from itertools import permutations
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
@@ -22,6 +23,7 @@ from dcron_core.ports.log import Producer, Record
 from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.service import LogIngester, open_log_ingester, plan_of
 from dcron_log_ingester.store import open_store
+from dcron_schemas.api import Stats
 from dcron_schemas.codec import encode
 from dcron_schemas.records import Execution, ExecutionRecord, OutputChunk
 from dcron_standalone.servers import LocalServers
@@ -166,6 +168,9 @@ async def test_records_are_stored_once_and_found_again(face: Face) -> None:
         answer = await face.http.get(path, headers={"Accept": accept})
         assert answer.headers["content-type"].startswith("text/plain")
         assert answer.text == "".join(texts)
+    saved = await face.http.get(path, params={"download": "true", "stream": "stderr"})
+    assert saved.headers["content-disposition"] == 'attachment; filename="hello-20260329T010000Z-1.log"'
+    assert saved.text == "".join(f"line {seq}\n" for seq in range(450) if seq % 3 == 2)
 
     async with open_store(face.settings.mongodb, face.settings.mongodb_database) as store:
         assert len(await store.output(run.execution_id, 0, 1000)) == 450
@@ -195,11 +200,18 @@ async def test_the_list_is_paged_filtered_and_stable_while_runs_come_in(face: Fa
     newest_first = sorted(runs, key=lambda run: (run.due_at, run.execution_id), reverse=True)
     assert seen == [run.execution_id for run in newest_first]
 
-    async def count(**wanted: str) -> int:
+    async def count(**wanted: str | list[str]) -> int:
         return len((await face.json("/api/v1/executions", **wanted))["executions"])
 
     assert await count(job_id=OTHER_JOB) == 2
     assert await count(status="failed") == 3
+    assert await count(status=["failed", "lost"]) == 4
+    assert await count(status=["failed", "running"], job_id=JOB) == 4
+    assert await count(job=OTHER_JOB, status="lost") == 1
+    assert await count(start=execution(2).due_at.isoformat(), end=execution(5).due_at.isoformat()) == 5
+    assert await count(min_duration="1900ms", max_duration="2s") == 7
+    assert await count(min_duration="2001ms") == 0
+    assert await count(trigger="request") == 0
     assert await count(status="running", job_id=JOB) == 1
     assert await count(job_name="hello", namespace="default", worker_id="worker-1") == 10
     assert await count(worker_id="nobody") == 0
@@ -306,6 +318,102 @@ async def test_skipped_ticks_are_found_by_job(face: Face) -> None:
     assert [tick["reason"] for tick in ticks] == ["overlap", "overlap"]
     assert ticks[0]["tick"] > ticks[1]["tick"]
     assert (await face.json("/api/v1/ticks/skipped", job_id=OTHER_JOB))["ticks"] == []
+    first = await face.json("/api/v1/ticks/skipped", job_id=JOB, limit=1)
+    second = await face.json("/api/v1/ticks/skipped", job_id=JOB, limit=1, cursor=first["next_cursor"])
+    assert first["ticks"] + second["ticks"] == ticks
+    assert second["next_cursor"] is None
+    until_second = execution(2).due_at.isoformat()
+    assert (await face.json("/api/v1/ticks/skipped", job_id=JOB, end=until_second))["ticks"] == ticks[1:]
+    assert (await face.json("/api/v1/ticks/skipped", job_id=JOB, start=until_second))["ticks"] == ticks[:1]
+
+
+async def test_statistics_count_what_became_of_runs(face: Face) -> None:
+    """Per job and in buckets of time; a run that goes on has no duration yet."""
+    for number in range(8):
+        await face.send(
+            started(execution(number)), finished(execution(number), 0, "failed" if number >= 6 else "succeeded")
+        )
+    await face.send(started(execution(8)), started(execution(3, OTHER_JOB)), lost(execution(4, OTHER_JOB)))
+    await face.stored(execution(4, OTHER_JOB).execution_id, "lost")
+    await face.stored(execution(8).execution_id, "running")
+    start, end = execution(0).due_at, execution(10).due_at
+    span = {"start": start.isoformat(), "end": end.isoformat()}
+    found = msgspec.convert(await face.json("/api/v1/stats", bucket="5s", **span), Stats)
+    counts = (found.total.runs, found.total.succeeded, found.total.failed, found.total.lost, found.total.running)
+    assert counts == (11, 6, 2, 1, 2)
+    assert found.total.success_rate == pytest.approx(6 / 9)
+    assert found.total.p50_s == found.total.p95_s == pytest.approx(1.997, abs=0.002)
+    assert [(job.job_id, job.stats.runs) for job in found.jobs] == [(JOB, 9), (OTHER_JOB, 2)]
+    assert found.jobs[1].stats.p50_s is None
+    assert [(bucket.start, bucket.stats.runs) for bucket in found.buckets] == [
+        (start, 7),
+        (execution(5).due_at, 4),
+    ]
+    one = msgspec.convert(await face.json("/api/v1/stats", job_id=OTHER_JOB, **span), Stats)
+    assert (one.total.runs, one.total.success_rate, len(one.buckets)) == (2, 0.0, 10)
+    none = msgspec.convert(await face.json("/api/v1/stats", namespace="elsewhere", **span), Stats)
+    assert (none.total.runs, none.total.success_rate, none.jobs) == (0, None, ())
+
+
+async def events_of(face: Face, path: str, count: int, **headers: str) -> list[tuple[str, str, Any]]:
+    """Return the first `count` server-sent events, as name, id and data."""
+    events: list[tuple[str, str, Any]] = []
+    fields: dict[str, str] = {}
+    async with asyncio.timeout(30), face.http.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        async for line in answer.aiter_lines():
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif fields:
+                events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
+                fields = {}
+                if len(events) == count:
+                    break
+    return events
+
+
+async def test_a_run_can_be_followed_as_server_sent_events(face: Face) -> None:
+    """G9: joined as on the websocket; who comes again goes on behind the last chunk it has."""
+    run = execution()
+    await face.send(started(run), *(chunk(run, seq) for seq in range(20)))
+    path = f"/api/v1/executions/{run.execution_id}/events"
+    following = asyncio.create_task(events_of(face, path, 32))
+    await face.stored(run.execution_id, "running")
+    await face.send(*(chunk(run, seq) for seq in range(20, 30)), finished(run, 30))
+    events = await following
+    assert [name for name, _, _ in events] == ["state", *["output"] * 30, "finished"]
+    assert [(id_, data["chunk"]["seq"]) for _, id_, data in events[1:-1]] == [(str(n), n) for n in range(30)]
+    again = await events_of(face, path, 4, **{"Last-Event-ID": "27"})
+    assert [name for name, _, _ in again] == ["state", "output", "output", "finished"]
+    unknown = await face.http.get("/api/v1/executions/never-was/events")
+    assert unknown.status_code == 404
+
+
+async def test_two_ingesters_serve_the_same_feed_and_the_same_run(servers: LocalServers, names: Names) -> None:
+    """It does not matter which one a viewer reaches, nor which one stores the run."""
+    run, other = execution(1), execution(2, OTHER_JOB)
+    async with running(settings_for(servers, names)) as one, running(settings_for(servers, names)) as two:
+        async with one.view("/ws/feed") as first, two.view(f"/ws/feed?job_id={JOB}&status=succeeded") as second:
+            event_stream = asyncio.create_task(events_of(two, "/api/v1/feed?status=lost&status=skipped", 2))
+            async with asyncio.timeout(30):
+                while two.service.hub.subscribed < 2 or one.service.hub.subscribed < 1:
+                    await asyncio.sleep(0.01)
+            await one.send(started(run), chunk(run, 0), finished(run, 1))
+            await one.send(started(other), lost(other), skipped(execution(3)))
+            seen = [json.loads(await asyncio.wait_for(first.recv(), 30)) for _ in range(5)]
+            done = json.loads(await asyncio.wait_for(second.recv(), 30))
+        assert sorted(each.get("change", each["frame"]) for each in seen) == [
+            "finished", "lost", "skipped", "started", "started",
+        ]  # fmt: skip
+        assert (done["change"], done["execution"]["execution_id"]) == ("finished", run.execution_id)
+        assert {name for name, _, _ in await event_stream} == {"run", "skipped"}
+        for face in (one, two):
+            async with face.view(f"/ws/executions/{run.execution_id}") as socket:
+                frames = await frames_of(socket)
+            assert seqs(frames) == [0]
+            assert frames[-1]["frame"] == "finished"
 
 
 STRANGERS = (
@@ -357,17 +465,45 @@ BAD_REQUESTS: tuple[tuple[str, dict[str, Any], int, str], ...] = (
     ("/api/v1/executions", {"status": "odd"}, 400, "status"),
     ("/api/v1/executions", {"statsu": "failed"}, 400, "statsu"),
     ("/api/v1/executions", {"cursor": "odd!"}, 400, "cursor"),
+    ("/api/v1/executions", {"status": ["failed", "odd"]}, 400, "status"),
+    ("/api/v1/executions", {"start": "yesterday"}, 400, "start"),
+    ("/api/v1/executions", {"start": "2026-01-01T00:00:00"}, 400, "start"),
+    ("/api/v1/executions", {"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, 400, "end"),
+    ("/api/v1/executions", {"min_duration": "long"}, 400, "min_duration"),
+    ("/api/v1/executions", {"max_duration": "-1s"}, 400, "max_duration"),
+    ("/api/v1/executions", {"trigger": "odd"}, 400, "trigger"),
+    ("/api/v1/executions", {"text": ""}, 400, "text"),
+    ("/api/v1/executions", {"text": "a\0b"}, 400, "text"),
+    ("/api/v1/executions", {"job": "never-was"}, 404, "job"),
+    ("/api/v1/executions", {"job": "one", "job_id": "other"}, 400, "job"),
     ("/api/v1/executions/latest", {}, 400, "job_id"),
     ("/api/v1/executions/latest", {"job_id": [str(n) for n in range(201)]}, 400, "job_id"),
     ("/api/v1/executions/odd/output", {"from_seq": "-1"}, 400, "from_seq"),
     ("/api/v1/executions/odd/output", {"format": "pdf"}, 400, "format"),
+    ("/api/v1/executions/odd/output", {"stream": "stdin"}, 400, "stream"),
+    ("/api/v1/executions/odd/output", {"download": "perhaps"}, 400, "download"),
     ("/api/v1/executions/odd/output", {}, 404, "execution_id"),
     ("/api/v1/executions/odd", {}, 404, "execution_id"),
+    ("/api/v1/executions/odd/events", {"from_seq": "-1"}, 400, "from_seq"),
+    ("/api/v1/feed", {"status": "odd"}, 400, "status"),
+    ("/api/v1/feed", {"sttus": "failed"}, 400, "sttus"),
+    ("/api/v1/feed", {"job": "never-was"}, 404, "job"),
+    ("/api/v1/stats", {"bucket": "1ms"}, 400, "bucket"),
+    ("/api/v1/stats", {"bucket": "1s"}, 400, "bucket"),
+    ("/api/v1/stats", {"bucket": "often"}, 400, "bucket"),
+    ("/api/v1/stats", {"start": "2999-01-01T00:00:00Z"}, 400, "start"),
+    ("/api/v1/stats", {"job": "never-was"}, 404, "job"),
     ("/api/v1/ticks/skipped", {}, 400, "job_id"),
+    ("/api/v1/ticks/skipped", {"job_id": "a", "cursor": "odd!"}, 400, "cursor"),
+    ("/api/v1/ticks/skipped", {"job_id": "a", "start": "odd"}, 400, "start"),
 )
 
 
 async def test_a_bad_parameter_is_named(face: Face) -> None:
+    async def names_are_known() -> bool:
+        return (await face.http.get("/api/v1/executions", params={"job": "x"})).status_code == 404
+
+    await until(names_are_known)
     for path, parameters, status, field in BAD_REQUESTS:
         answer = await face.http.get(path, params=parameters)
         assert answer.status_code == status, (path, parameters, answer.text)
@@ -375,7 +511,7 @@ async def test_a_bad_parameter_is_named(face: Face) -> None:
         (problem,) = answer.json()["errors"]
         assert problem["field"] == field
         if isinstance(given := parameters.get(field), str):
-            assert problem["value"] == given
+            assert problem.get("value", "") == given
 
 
 async def test_the_websocket_says_why_it_closes(face: Face) -> None:
@@ -383,6 +519,11 @@ async def test_the_websocket_says_why_it_closes(face: Face) -> None:
         assert await frames_of(socket) == []
     assert socket.close_code == 4400
     assert "from_seq" in (socket.close_reason or "")
+    for query, named in (("status=odd", "status"), ("jib=x", "jib"), ("job_id=a&job=b", "job")):
+        async with face.view(f"/ws/feed?{query}") as socket:
+            assert await frames_of(socket) == []
+        assert socket.close_code == 4400
+        assert (socket.close_reason or "").startswith(named)
 
 
 async def test_openapi_names_every_route(face: Face) -> None:

@@ -1,5 +1,6 @@
 """The HTTP routes: runs, their output, and the ticks that did not run. Read only."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
@@ -11,11 +12,15 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
 
+from dcron_core.clock import Clock
+from dcron_core.history import History
 from dcron_core.http.problems import ProblemError, problem_of, problem_response
 from dcron_core.http.request_id import request_id_of
-from dcron_log_ingester.cursors import Cursor, cursor_after, parse_cursor
+from dcron_log_ingester.cursors import Cursor, cursor_text
+from dcron_log_ingester.lists import Lists
+from dcron_log_ingester.parameters import bad, cursor_of, job_ids_of, milliseconds_of, span_of, without_zero
 from dcron_log_ingester.store import ExecutionFilter, Store
-from dcron_log_ingester.views import execution_view
+from dcron_log_ingester.views import execution_view, skipped_tick
 from dcron_schemas.api import (
     ExecutionList,
     ExecutionView,
@@ -30,6 +35,11 @@ MOST_RUNS = 500
 MOST_CHUNKS = 1000
 MOST_JOBS = 200
 TAG = "executions"
+OutputStream = Literal["stdout", "stderr"]
+LIST_PARAMETERS = {
+    "job_id", "job", "job_name", "namespace", "status", "worker_id", "trigger", "start", "end", "min_duration",
+    "max_duration", "text", "limit", "cursor",
+}  # fmt: skip
 MISSING = re.compile(r"[Mm]issing required \w+ parameter '(\w+)'")
 TEXT = "text/plain; charset=utf-8"
 
@@ -38,35 +48,58 @@ FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first 
 JobIds = Annotated[list[str], QueryParameter(min_items=1, max_items=MOST_JOBS, description="repeatable")]
 
 
-def routes(store: Store) -> Sequence[HTTPRouteHandler]:
-    """Return the route handlers over `store`."""
+Text = Annotated[
+    str | None, QueryParameter(min_length=1, max_length=200, description="in the output, as it was written")
+]
+Statuses = Annotated[list[Status] | None, QueryParameter(description="repeatable")]
+Trigger = Literal["tick", "request", "retry", "dependency"]
+
+
+def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHandler]:
+    """Return the route handlers over `store`; `history` knows the names of jobs."""
+    lists = Lists(store, clock)
 
     @get("/api/v1/executions", tags=[TAG])
     async def list_executions(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
+        job: FromQuery[str | None] = None,
         job_name: FromQuery[str | None] = None,
         namespace: FromQuery[str | None] = None,
-        status: FromQuery[Status | None] = None,
+        status: Statuses = None,
         worker_id: FromQuery[str | None] = None,
+        trigger: FromQuery[Trigger | None] = None,
+        start: FromQuery[str | None] = None,
+        end: FromQuery[str | None] = None,
+        min_duration: FromQuery[str | None] = None,
+        max_duration: FromQuery[str | None] = None,
+        text: Text = None,
         limit: Limit = 50,
         cursor: FromQuery[str | None] = None,
     ) -> ExecutionList:
         """List runs, newest due first; `cursor` is the `next_cursor` of the page before."""
-        known = {"job_id", "job_name", "namespace", "status", "worker_id", "limit", "cursor"}
-        refuse_unknown_parameters(request, known)
+        refuse_unknown_parameters(request, LIST_PARAMETERS)
+        since, until = span_of(start, end)
         wanted = ExecutionFilter(
-            job_id=job_id, job_name=job_name, namespace=namespace, status=status, worker_id=worker_id
+            job_ids=job_ids_of(history, job_id=job_id, job=job, namespace=namespace),
+            job_name=job_name,
+            namespace=namespace,
+            statuses=tuple(status or ()),
+            worker_id=worker_id,
+            trigger=trigger,
+            start=since,
+            end=until,
+            min_duration_ms=milliseconds_of("min_duration", min_duration),
+            max_duration_ms=milliseconds_of("max_duration", max_duration),
         )
-        views = await store.executions(wanted, _cursor(cursor), limit + 1)
-        page = tuple(views[:limit])
-        return ExecutionList(executions=page, next_cursor=cursor_after(page[-1]) if len(views) > limit else None)
+        return await lists.page(wanted, cursor_of(cursor), limit, without_zero("text", text))
 
     @get("/api/v1/executions/latest", tags=[TAG])
     async def latest_executions(request: Request[Any, Any, Any], job_id: JobIds) -> ExecutionList:
         """Return the last run of each job that is named and has one."""
         refuse_unknown_parameters(request, {"job_id"})
-        return ExecutionList(executions=tuple(await store.latest(job_id)))
+        found = await asyncio.gather(*(lists.last(each) for each in dict.fromkeys(job_id)))
+        return ExecutionList(executions=tuple(view for view in found if view is not None))
 
     @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
     async def get_execution(execution_id: FromPath[str]) -> ExecutionView:
@@ -80,27 +113,47 @@ def routes(store: Store) -> Sequence[HTTPRouteHandler]:
         from_seq: FromSeq = 0,
         limit: Annotated[int, QueryParameter(ge=1, le=MOST_CHUNKS)] = 200,
         format: FromQuery[Literal["json", "text"] | None] = None,  # noqa: A002  its name in the address
+        stream: FromQuery[OutputStream | None] = None,
+        download: FromQuery[bool] = False,
     ) -> Response[OutputPage] | Stream:
-        """Return a page of chunks; with `format=text` or `Accept: text/plain` all that is stored, as text."""
-        refuse_unknown_parameters(request, {"from_seq", "limit", "format"})
+        """Return a page of chunks; with `format=text` or `Accept: text/plain` all that is stored, as text.
+
+        `download` makes a file of the text.
+        """
+        refuse_unknown_parameters(request, {"from_seq", "limit", "format", "stream", "download"})
         execution = await _existing(store, execution_id)
-        if (format or _accepted_format(request)) == "text":
-            return Stream(_text(store, execution, from_seq), media_type=TEXT)
+        if download or (format or _accepted_format(request)) == "text":
+            headers = {"Content-Disposition": f'attachment; filename="{_file_name(execution)}"'} if download else {}
+            return Stream(_text(store, execution, from_seq, stream), media_type=TEXT, headers=headers)
         chunks = await store.output(execution_id, from_seq, limit)
         page = OutputPage(
             execution_id=execution_id,
-            chunks=tuple(chunks),
+            chunks=tuple(chunk for chunk in chunks if stream in {None, chunk.stream}),
             next_seq=_next_seq(execution, chunks, from_seq, limit),
         )
         return Response(page)
 
     @get("/api/v1/ticks/skipped", tags=["ticks"])
     async def skipped_ticks(
-        request: Request[Any, Any, Any], job_id: FromQuery[str], limit: Limit = 50
+        request: Request[Any, Any, Any],
+        job_id: FromQuery[str | None] = None,
+        job: FromQuery[str | None] = None,
+        namespace: FromQuery[str | None] = None,
+        start: FromQuery[str | None] = None,
+        end: FromQuery[str | None] = None,
+        limit: Limit = 50,
+        cursor: FromQuery[str | None] = None,
     ) -> SkippedTickList:
-        """List the ticks of a job that did not run, newest first."""
-        refuse_unknown_parameters(request, {"job_id", "limit"})
-        return SkippedTickList(ticks=tuple(await store.skipped_ticks(job_id, limit)))
+        """List the ticks of a job that did not run, newest first. One of `job_id` and `job` is needed."""
+        refuse_unknown_parameters(request, {"job_id", "job", "namespace", "start", "end", "limit", "cursor"})
+        job_ids = job_ids_of(history, job_id=job_id, job=job, namespace=namespace)
+        if not job_ids:
+            raise bad("job_id", "", "missing", "give job_id, or job with an id or a name")
+        since, until = span_of(start, end)
+        found = await store.skipped_ticks(job_ids, cursor_of(cursor), limit + 1, start=since, end=until)
+        page = found[:limit]
+        following = cursor_text(Cursor(page[-1]["tick"], page[-1]["_id"])) if len(found) > limit else None
+        return SkippedTickList(ticks=tuple(skipped_tick(each) for each in page), next_cursor=following)
 
     return [list_executions, latest_executions, get_execution, get_output, skipped_ticks]
 
@@ -133,13 +186,22 @@ async def _existing(store: Store, execution_id: str) -> ExecutionView:
     return execution_view(document)
 
 
-async def _text(store: Store, execution: ExecutionView, from_seq: int) -> AsyncIterator[str]:
+def _file_name(execution: ExecutionView) -> str:
+    """Return the name of the file that a run's output is saved as."""
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", execution.job_name)
+    return f"{name}-{execution.due_at:%Y%m%dT%H%M%SZ}-{execution.attempt}.log"
+
+
+async def _text(
+    store: Store, execution: ExecutionView, from_seq: int, stream: OutputStream | None
+) -> AsyncIterator[str]:
     following: int | None = from_seq
     while following is not None:
         start = following
         chunks = await store.output(execution.execution_id, start, MOST_CHUNKS)
         for chunk in chunks:
-            yield chunk.text
+            if stream in {None, chunk.stream}:
+                yield chunk.text
         following = _next_seq(execution, chunks, start, MOST_CHUNKS)
 
 
@@ -152,27 +214,6 @@ def _next_seq(execution: ExecutionView, chunks: Sequence[OutputPiece], from_seq:
 
 def _accepted_format(request: Request[Any, Any, Any]) -> str:
     return "text" if request.accept.best_match(["application/json", "text/plain"]) == "text/plain" else "json"
-
-
-def _cursor(text: str | None) -> Cursor | None:
-    if text is None:
-        return None
-    try:
-        return parse_cursor(text)
-    except ValueError as error:
-        raise ProblemError(
-            400,
-            "the request is not valid",
-            f"cursor {text[:80]!r} is {error}",
-            errors=(
-                FieldProblem(
-                    field="cursor",
-                    value=text[:80],
-                    message="not a cursor",
-                    remedy="give back next_cursor of the page before, or none for the first page",
-                ),
-            ),
-        ) from None
 
 
 def refuse_unknown_parameters(request: Request[Any, Any, Any], known: set[str]) -> None:

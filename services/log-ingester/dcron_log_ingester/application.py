@@ -17,12 +17,17 @@ from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.api import refused_parameters, routes
 from dcron_log_ingester.audit_api import Audit, audit_routes
 from dcron_log_ingester.cors import CorsMiddleware
+from dcron_log_ingester.events import event_routes
+from dcron_log_ingester.frames import FrameTexts
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.ledger_api import ledger_routes
 from dcron_log_ingester.ledger_reader import LedgerReader
 from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.readings import Readings
+from dcron_log_ingester.stats_api import stats_route
 from dcron_log_ingester.store import Store
-from dcron_log_ingester.websocket import live_route
+from dcron_log_ingester.viewing import Viewing
+from dcron_log_ingester.websocket import live_routes
 
 
 def application(
@@ -37,12 +42,15 @@ def application(
 ) -> ASGIApp:
     """Return the application; whatever it does not name as open needs the token."""
     ledger = LedgerReader(audit.history, store.ledger, clock)
+    viewing = Viewing(hub, Readings(store, clock), FrameTexts(), audit.history, clock, metrics)
     app = Litestar(
         route_handlers=[
-            *routes(store),
+            *routes(store, audit.history, clock),
+            stats_route(store, audit.history, clock),
             *audit_routes(audit),
             *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention)),
-            live_route(hub, store, clock, metrics),
+            *live_routes(viewing),
+            *event_routes(viewing),
             probes(readiness, metrics.registry),
         ],
         exception_handlers={**EXCEPTION_HANDLERS, ValidationException: refused_parameters},

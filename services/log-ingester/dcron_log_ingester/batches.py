@@ -9,7 +9,7 @@ above running. Records of rival claims of one run, which must not be, leave the 
 Instants are whole milliseconds of UTC, as MongoDB keeps them, so that live and stored views agree.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,6 +26,7 @@ from dcron_schemas.records import (
 )
 
 Document = dict[str, Any]
+Retention = Callable[[str], timedelta]  # job id → how long what is stored of it is kept
 
 _LATEST = datetime.max.replace(tzinfo=UTC, microsecond=999_000)
 
@@ -49,21 +50,22 @@ class Batch(Struct, frozen=True):
     executions: tuple[ExecutionWrite, ...]
 
 
-def batch_of(records: Iterable[ExecutionRecord], retention: timedelta) -> Batch:
-    """Return what to write for `records`, each document once."""
+def batch_of(records: Iterable[ExecutionRecord], retention: timedelta | Retention) -> Batch:
+    """Return what to write for `records`, each document once. A retention may be one for all jobs."""
+    kept = retention if callable(retention) else lambda _: retention
     output: dict[str, Document] = {}
     ticks: dict[str, Document] = {}
     writes: dict[str, ExecutionWrite] = {}
     for record in records:
         match record:
             case OutputChunk():
-                document = _output_document(record, retention)
+                document = _output_document(record, kept(record.job_id))
                 output[document["_id"]] = document
             case TickSkipped():
-                document = _tick_document(record, retention)
+                document = _tick_document(record, kept(record.execution.job_id))
                 ticks[document["_id"]] = document
             case _:
-                _merge(writes, record, retention)
+                _merge(writes, record, kept(record.execution.job_id))
     return Batch(tuple(output.values()), tuple(ticks.values()), tuple(writes.values()))
 
 
@@ -77,6 +79,11 @@ def applied(document: Document | None, write: ExecutionWrite) -> Document:
         result["claims"] = sorted(write.claims.union(result.get("claims", ())))
     result["expires_at"] = max(write.expires_at, result.get("expires_at", write.expires_at))
     return result
+
+
+def job_of(record: ExecutionRecord) -> str:
+    """Return the id of the job that a record is about."""
+    return record.job_id if isinstance(record, OutputChunk) else record.execution.job_id
 
 
 def output_id(execution_id: str, seq: int) -> str:
@@ -189,6 +196,7 @@ def _finished_fields(record: ExecutionFinished) -> Document:
     }
     if record.started_at is not None:
         fields["started_at"] = stored_instant(record.started_at)
+        fields["duration_ms"] = max(0, (record.finished_at - record.started_at) // timedelta(milliseconds=1))
     return fields
 
 

@@ -22,7 +22,12 @@ class Cursor(Struct, frozen=True, array_like=True):
 
 def cursor_after(view: ExecutionView) -> str:
     """Return the cursor of the page that begins after `view`."""
-    plain = msgspec.json.encode(Cursor(view.due_at, view.execution_id))
+    return cursor_text(Cursor(view.due_at, view.execution_id))
+
+
+def cursor_text(cursor: Cursor) -> str:
+    """Return the cursor as its holder sees it."""
+    plain = msgspec.json.encode(cursor)
     return base64.urlsafe_b64encode(plain).decode().rstrip("=")
 
 

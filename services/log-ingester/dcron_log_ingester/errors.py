@@ -6,6 +6,7 @@
     ├── UnavailableError
     │   └── MongoUnavailableError   MongoDB does not answer, or did not acknowledge
     ├── NotStorableError            MongoDB will never take this document
+    ├── TooMuchError                the question takes MongoDB too long
     ├── UnknownExecutionError       no record of that run has come
     └── TooManyTicksError           a ledger over more ticks than are gone through at a time
 """
@@ -19,6 +20,10 @@ class MongoUnavailableError(UnavailableError):
 
 class NotStorableError(DcronError):
     """A document that MongoDB refuses however often it is tried."""
+
+
+class TooMuchError(DcronError):
+    """A question about so many runs that MongoDB did not answer it in its time."""
 
 
 class UnknownExecutionError(DcronError):

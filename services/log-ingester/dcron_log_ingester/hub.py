@@ -1,4 +1,4 @@
-"""Hands new records to the viewers of their runs, straight from the log.
+"""Hands new records to the viewers of their runs and of the feed, straight from the log.
 
 One reader follows all partitions from their ends, whoever in the consumer group stores them; each record is
 decoded once. What came recently is kept, bounded in bytes and age, so that a record tailed just before a
@@ -18,6 +18,7 @@ from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
 from dcron_core.http.probes import Readiness
 from dcron_core.ports.log import Log, Record
 from dcron_core.telemetry import get_logger
+from dcron_log_ingester.feed import FEED_BYTES, FeedFilter, FeedQueue, feed_frame, feed_item
 from dcron_log_ingester.subscriptions import Subscription
 from dcron_schemas.codec import UndecodableError, decode_record
 from dcron_schemas.records import ExecutionRecord, OutputChunk, TickSkipped
@@ -44,10 +45,19 @@ class Recent(Struct, frozen=True):
 class Hub:
     """The new records of all runs."""
 
-    def __init__(self, clock: Clock, *, recent_bytes: int = RECENT_BYTES, queue_bytes: int = QUEUE_BYTES) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        recent_bytes: int = RECENT_BYTES,
+        queue_bytes: int = QUEUE_BYTES,
+        feed_bytes: int = FEED_BYTES,
+    ) -> None:
         self._clock = clock
         self._recent_bytes = recent_bytes
         self._queue_bytes = queue_bytes
+        self._feed_bytes = feed_bytes
+        self._feeds: set[FeedQueue] = set()
         self._bytes = 0
         self._recent: deque[Recent] = deque()  # of all runs, oldest first
         self._recent_of: defaultdict[str, deque[Recent]] = defaultdict(deque)
@@ -73,6 +83,7 @@ class Hub:
                 record = decode_record(raw.value)
             except UndecodableError:
                 continue  # the ingest loop puts it in the dead-letter topic
+            self._feed(record)
             if isinstance(record, TickSkipped):
                 continue
             execution_id = _execution_id(record)
@@ -95,6 +106,27 @@ class Hub:
             if not self._subscriptions[execution_id]:
                 del self._subscriptions[execution_id]
 
+    @contextmanager
+    def subscribe_feed(self, wanted: FeedFilter) -> Iterator[FeedQueue]:
+        """Open a queue of the feed: what comes from now on."""
+        queue = FeedQueue(wanted, self._feed_bytes)
+        self._feeds.add(queue)
+        try:
+            yield queue
+        finally:
+            self._feeds.discard(queue)
+
+    def _feed(self, record: ExecutionRecord) -> None:
+        """Hand the record's frame, encoded once, to the feeds that want it."""
+        frame = feed_frame(record) if self._feeds else None
+        if frame is None:
+            return
+        wanting = [queue for queue in self._feeds if queue.wanted.wants(frame)]
+        if wanting:
+            item = feed_item(frame)
+            for queue in wanting:
+                queue.put(item)
+
     @property
     def recent_bytes(self) -> int:
         """How much is kept."""
@@ -103,7 +135,7 @@ class Hub:
     @property
     def subscribed(self) -> int:
         """How many subscriptions are open."""
-        return sum(map(len, self._subscriptions.values()))
+        return sum(map(len, self._subscriptions.values())) + len(self._feeds)
 
     def _keep(self, recent: Recent) -> None:
         self._recent.append(recent)

@@ -6,7 +6,7 @@ what was committed. Being cancelled lets the write that is under way end.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from dcron_core.http.probes import Readiness
 from dcron_core.lifecycle import retrying
 from dcron_core.ports.log import GroupReader, Log, Producer, Record, Topic
 from dcron_core.telemetry import get_logger
-from dcron_log_ingester.batches import Batch, batch_of
+from dcron_log_ingester.batches import Batch, batch_of, job_of
 from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
 from dcron_log_ingester.metrics import Metrics
 from dcron_schemas.codec import UndecodableError, decode_record
@@ -44,6 +44,18 @@ class BatchWriter(Protocol):
         ...
 
 
+class RetentionRule(Protocol):
+    """What the ingest loop asks about jobs."""
+
+    async def know(self, job_ids: Iterable[str]) -> None:
+        """Wait, for a bounded time, until what is known of these jobs can be relied on."""
+        ...
+
+    def of(self, job_id: str) -> timedelta:
+        """Return how long the records of the job are kept."""
+        ...
+
+
 class IngestPlan(Struct, frozen=True, kw_only=True):
     """From where to where, and in what portions."""
 
@@ -53,7 +65,6 @@ class IngestPlan(Struct, frozen=True, kw_only=True):
     group: str
     batch_size: int
     batch_age: timedelta
-    retention: timedelta
     flush_timeout: timedelta  # for the write under way when the service stops
 
 
@@ -61,11 +72,19 @@ class Ingest:
     """The loop of one member of the consumer group."""
 
     def __init__(
-        self, plan: IngestPlan, source: Log, store: BatchWriter, clock: Clock, readiness: Readiness, metrics: Metrics
+        self,
+        plan: IngestPlan,
+        source: Log,
+        store: BatchWriter,
+        retention: RetentionRule,
+        clock: Clock,
+        readiness: Readiness,
+        metrics: Metrics,
     ) -> None:
         self._plan = plan
         self._source = source
         self._store = store
+        self._retention = retention
         self._clock = clock
         self._readiness = readiness
         self._metrics = metrics
@@ -149,7 +168,8 @@ class Ingest:
                 await self._put_aside(record, error, producer)
 
     async def _write(self, messages: Sequence[ExecutionRecord]) -> None:
-        batch = batch_of(messages, self._plan.retention)
+        await self._retention.know({job_of(message) for message in messages})
+        batch = batch_of(messages, self._retention.of)
         began_s = self._clock.monotonic()
         await self._until_stored(lambda: self._store.write(batch))
         self._metrics.write_seconds.observe(self._clock.monotonic() - began_s)

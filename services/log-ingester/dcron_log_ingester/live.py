@@ -7,42 +7,25 @@ beside it, so that a slow or absent MongoDB holds nothing up that comes from the
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any
 
 from dcron_core.clock import Clock
-from dcron_core.errors import UnavailableError
-from dcron_core.telemetry import get_logger
-from dcron_log_ingester.batches import Document
 from dcron_log_ingester.errors import UnknownExecutionError
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.join import Join, Stored
+from dcron_log_ingester.readings import Readings
 from dcron_log_ingester.subscriptions import Subscription
-from dcron_schemas.api import FinishedFrame, Frame, GapFrame, OutputPiece
+from dcron_schemas.api import FinishedFrame, Frame, GapFrame
 
-PAGE = 200  # chunks in one reading of the store
 REFRESH_S = 1.0  # between readings while nothing is missing: heals what the hub did not hear
 SOON_S = 0.05  # to the next reading while something is missing; doubles up to REFRESH_S
 APPEARANCE_S = 10.0  # how long to wait for a run that was only just asked for
-
-log = get_logger()
-
-
-class RunReader(Protocol):
-    """What the live view asks of the store."""
-
-    async def execution(self, execution_id: str) -> Document | None:
-        """Return the run's document, or None."""
-        ...
-
-    async def output(self, execution_id: str, from_seq: int, limit: int) -> list[OutputPiece]:
-        """Return the stored chunks with `from_seq` ≤ seq < `from_seq + limit`, in order."""
-        ...
 
 
 async def watch(
     execution_id: str,
     hub: Hub,
-    store: RunReader,
+    readings: Readings,
     clock: Clock,
     *,
     from_seq: int = 0,
@@ -55,7 +38,7 @@ async def watch(
     join = Join(from_seq)
     deadline_s = clock.monotonic() + appearance_s
     with hub.subscribe(execution_id) as subscription:
-        async with aclosing(_Feed(execution_id, join, subscription, store, clock).rounds()) as rounds:
+        async with aclosing(_Source(execution_id, join, subscription, readings, clock).rounds()) as rounds:
             async for _ in rounds:
                 for frame in join.frames():
                     yield frame
@@ -70,16 +53,16 @@ async def watch(
                     )
 
 
-class _Feed:
+class _Source:
     """Feeds a join from the hub and from the store."""
 
     def __init__(
-        self, execution_id: str, join: Join, subscription: Subscription, store: RunReader, clock: Clock
+        self, execution_id: str, join: Join, subscription: Subscription, readings: Readings, clock: Clock
     ) -> None:
         self._execution_id = execution_id
         self._join = join
         self._subscription = subscription
-        self._store = store
+        self._readings = readings
         self._clock = clock
         self._read_at_s = clock.monotonic()  # when the last reading ended
         self._delay_s = 0.0  # from then to the next one, while something is missing
@@ -128,11 +111,5 @@ class _Feed:
 
     async def _read(self) -> Stored | None:
         """Read the store once; None: it did not answer."""
-        from_seq = self._join.next_seq
-        try:
-            execution = await self._store.execution(self._execution_id)
-            pieces = await self._store.output(self._execution_id, from_seq, PAGE)
-        except UnavailableError as error:
-            log.warning("the store does not answer a live view", action="live.store", error=str(error))
-            return None
-        return Stored(execution, pieces, to_end=len(pieces) < PAGE)
+        hurry = self._join.waiting or self._full
+        return await self._readings.read(self._execution_id, self._join.next_seq, hurry=hurry)

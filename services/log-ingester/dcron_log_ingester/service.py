@@ -27,6 +27,7 @@ from dcron_log_ingester.audit_api import Audit
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_log_ingester.ingest import KAFKA, MONGODB, Ingest, IngestPlan
 from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.retention import Retentions
 from dcron_log_ingester.store import open_store
 
 
@@ -35,6 +36,7 @@ class LogIngester(Background):
 
     port = 0  # where it listens
     readiness: Readiness
+    hub: Hub
 
 
 @asynccontextmanager
@@ -49,11 +51,13 @@ async def open_log_ingester(
         store = await stack.enter_async_context(open_store(settings.mongodb, settings.mongodb_database))
         service = LogIngester()
         service.readiness = readiness
+        service.hub = hub
         stack.push_async_callback(service.stop)
-        ingest = Ingest(plan_of(settings), log, store, clock, readiness, metrics)
-        service.start("ingest", ingest.run())
         job_log = JobLog(log, settings.job_events_topic)
         history, archive = History(job_log), Archive(store.events, metrics)
+        retentions = Retentions(history, parse_duration(settings.retention))
+        ingest = Ingest(plan_of(settings), log, store, retentions, clock, readiness, metrics)
+        service.start("ingest", ingest.run())
         service.start("history", _remember(history, archive, log, settings))
         service.start("archive", archive.run(job_log))
         service.start("hub", hub.run(log, settings.executions_topic, readiness))
@@ -86,6 +90,5 @@ def plan_of(settings: LogIngesterSettings) -> IngestPlan:
         group=settings.consumer_group,
         batch_size=settings.batch_size,
         batch_age=parse_duration(settings.batch_age),
-        retention=parse_duration(settings.retention),
         flush_timeout=parse_duration(settings.shutdown_timeout),
     )

@@ -1,71 +1,126 @@
-"""The websocket of a run: the frames of its live view, as JSON text.
+"""The websockets: a run's live view, and the feed, as frames of JSON text.
 
-It closes with 1000 after the finished frame, 4404 when there is no such run, 4409 after a gap frame (fetch the
-rest over HTTP, then come again with `?from_seq=`), 4400 for a bad `from_seq`, 1012 when the service stops.
+That of a run closes with 1000 after the finished frame, 4404 when there is no such run, 4409 after a gap frame
+(fetch the rest over HTTP, then come again with `?from_seq=`). Both close with 4400 for a bad parameter, 4503 when
+names of jobs are not known yet, 1012 when the service stops.
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Sequence
+from contextlib import aclosing
+from typing import Any, get_args
 
-import msgspec
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
 from litestar.params import FromPath
 
-from dcron_core.clock import Clock
+from dcron_core.errors import UnavailableError
+from dcron_core.http.problems import ProblemError
 from dcron_log_ingester.errors import UnknownExecutionError
-from dcron_log_ingester.hub import Hub
-from dcron_log_ingester.live import RunReader, watch
-from dcron_log_ingester.metrics import Metrics
-from dcron_schemas.api import GapFrame
+from dcron_log_ingester.feed import SKIPPED, FeedFilter
+from dcron_log_ingester.parameters import bad, job_ids_of
+from dcron_log_ingester.viewing import Viewing
+from dcron_schemas.api import GapFrame, Status
 
-BAD_REQUEST, NOT_FOUND, GAP = 4400, 4404, 4409
+NOT_FOUND, GAP, NOT_NOW = 4404, 4409, 4503
+STATUSES = (*get_args(Status), SKIPPED)
 
 Socket = WebSocket[Any, Any, Any]
+Closing = tuple[int, str]
 
 
-def live_route(hub: Hub, store: RunReader, clock: Clock, metrics: Metrics) -> WebsocketRouteHandler:
-    """Return the route of the live view."""
+def live_routes(viewing: Viewing) -> Sequence[WebsocketRouteHandler]:
+    """Return the routes of the live views."""
 
     @websocket("/ws/executions/{execution_id:str}")
     async def live(socket: Socket, execution_id: FromPath[str]) -> None:
         """Send what `live.watch` yields until it ends or the viewer goes."""
         await socket.accept()
-        given = socket.query_params.get("from_seq", "0")
-        if not (given.isascii() and given.isdigit() and len(given) <= 10):
-            await socket.close(BAD_REQUEST, f"from_seq {given[:40]!r} is not a number from 0 on")
-            return
-        with metrics.viewers.track_inprogress():
-            sending = asyncio.create_task(_send(socket, execution_id, int(given), hub, store, clock, metrics))
-            leaving = asyncio.create_task(_left(socket))
-            try:
-                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-                if sending.done():
-                    await _close(socket, *sending.result())
-            finally:
-                sending.cancel()
-                leaving.cancel()
-                await asyncio.gather(sending, leaving, return_exceptions=True)
+        await _until_left(socket, _send_run(socket, execution_id, viewing))
 
-    return live
+    @websocket("/ws/feed")
+    async def feed(socket: Socket) -> None:
+        """Send every change of state that the viewer asked for, until it goes."""
+        await socket.accept()
+        await _until_left(socket, _send_feed(socket, viewing))
+
+    return [live, feed]
 
 
-async def _send(
-    socket: Socket, execution_id: str, from_seq: int, hub: Hub, store: RunReader, clock: Clock, metrics: Metrics
-) -> tuple[int, str]:
-    """Send all frames; return how to close."""
+async def _until_left(socket: Socket, work: Awaitable[Closing]) -> None:
+    """Send until it is over, then close as it says; or until the viewer goes."""
+    sending = asyncio.ensure_future(work)
+    leaving = asyncio.create_task(_left(socket))
     try:
-        async for frame in watch(execution_id, hub, store, clock, from_seq=from_seq):
-            await socket.send_data(msgspec.json.encode(frame).decode())
-            if isinstance(frame, GapFrame):
-                metrics.gaps.inc()
-                return GAP, "not all could be sent; fetch the rest over HTTP"
+        await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if sending.done():
+            code, reason = sending.result()
+            # A close frame holds at most 123 bytes of reason (RFC 6455 §5.5).
+            await socket.close(code, reason.encode()[:123].decode(errors="ignore"))
+    finally:
+        sending.cancel()
+        leaving.cancel()
+        await asyncio.gather(sending, leaving, return_exceptions=True)
+
+
+async def _send_run(socket: Socket, execution_id: str, viewing: Viewing) -> Closing:
+    """Send all frames of a run; return how to close."""
+    try:
+        frames = viewing.run(execution_id, _from_seq(socket))
+        async with aclosing(frames):
+            async for frame, text in frames:
+                await socket.send_data(text)
+                if isinstance(frame, GapFrame):
+                    return GAP, "not all could be sent; fetch the rest over HTTP"
+    except ProblemError as error:
+        return _refusal(error)
     except UnknownExecutionError as error:
         return NOT_FOUND, str(error)
     except WebSocketDisconnect:
         return 1001, ""
     return 1000, "the run is over"
+
+
+async def _send_feed(socket: Socket, viewing: Viewing) -> Closing:
+    """Send the feed; return how to close."""
+    try:
+        items = viewing.feed(_feed_filter(socket, viewing))
+        async with aclosing(items):
+            async for item in items:
+                await socket.send_data(item.text)
+    except ProblemError as error:
+        return _refusal(error)
+    except UnavailableError as error:
+        return NOT_NOW, str(error)
+    except WebSocketDisconnect:
+        pass
+    return 1001, ""
+
+
+def _refusal(error: ProblemError) -> Closing:
+    return 4000 + error.problem.status, error.problem.detail
+
+
+def _from_seq(socket: Socket) -> int:
+    given = socket.query_params.get("from_seq", "0")
+    if not (given.isascii() and given.isdigit() and len(given) <= 10):
+        raise bad("from_seq", given, "not a number from 0 on", "the first chunk wanted")
+    return int(given)
+
+
+def _feed_filter(socket: Socket, viewing: Viewing) -> FeedFilter:
+    given = socket.query_params
+    unknown = [name for name in given if name not in {"job_id", "job", "namespace", "status"}]
+    if unknown:
+        raise bad(unknown[0], str(given[unknown[0]]), "of no such parameter", "job_id, job, namespace or status")
+    statuses = tuple(given.getall("status", []))
+    for status in statuses:
+        if status not in STATUSES:
+            raise bad("status", status, "not a status", "one of " + ", ".join(STATUSES))
+    job_id, job, namespace = given.get("job_id"), given.get("job"), given.get("namespace")
+    job_ids = job_ids_of(viewing.history, job_id=job_id, job=job, namespace=namespace)
+    return FeedFilter(job_ids=job_ids, namespace=namespace, statuses=statuses)
 
 
 async def _left(socket: Socket) -> None:
@@ -75,8 +130,3 @@ async def _left(socket: Socket) -> None:
             await socket.receive_data(mode="text")
     except WebSocketDisconnect:
         return
-
-
-async def _close(socket: Socket, code: int, reason: str) -> None:
-    # A close frame holds at most 123 bytes of reason (RFC 6455 §5.5).
-    await socket.close(code, reason.encode()[:123].decode(errors="ignore"))

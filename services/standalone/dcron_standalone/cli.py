@@ -49,6 +49,11 @@ app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expres
 app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
+app.command(
+    "dcron_standalone.run_commands:list_runs", name="runs", help="List runs: of a job, a state, a span of time."
+)
+app.command("dcron_standalone.run_commands:show_stats", name="stats", help="Runs, success rate and durations, per job.")
+
 
 @app.command(name="up")
 def run_everything(

@@ -25,6 +25,7 @@ from dcron_schemas.api import (
     OutputPiece,
     Problem,
     RunAccepted,
+    Stats,
 )
 from dcron_schemas.audit import (
     Crontab,
@@ -48,6 +49,7 @@ TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 RESTORE_TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # a command for each job that is brought back
 RETRY_AFTER_S = 1.0
 JOBS_PER_PAGE = 500
+RUNS_PER_PAGE = 100
 IDS_PER_REQUEST = 50
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -209,6 +211,22 @@ class Client:
         """Return the job's last runs, newest due first."""
         url = f"{self.log_ingester_url}/api/v1/executions"
         return self.get(url, ExecutionList, {"job_id": job_id, "limit": limit}).executions
+
+    def runs(self, wanted: Mapping[str, Any], limit: int) -> Iterator[ExecutionView]:
+        """Yield at most `limit` runs that match the parameters of the list, newest due first, over all pages."""
+        url = f"{self.log_ingester_url}/api/v1/executions"
+        parameters = dict(wanted)
+        while limit > 0:
+            page = self.get(url, ExecutionList, parameters | {"limit": min(limit, RUNS_PER_PAGE)})
+            yield from page.executions
+            limit -= len(page.executions)
+            if page.next_cursor is None:
+                return
+            parameters["cursor"] = page.next_cursor
+
+    def stats(self, wanted: Mapping[str, Any]) -> Stats:
+        """Return what became of the runs that match."""
+        return self.get(f"{self.log_ingester_url}/api/v1/stats", Stats, dict(wanted))
 
     def execution(self, execution_id: str) -> ExecutionView:
         """Return the run; raise ApiError if it is not known."""

@@ -1,9 +1,12 @@
 """Instants and spans as people read them in a terminal."""
 
+import re
 from datetime import datetime, timedelta
 
+from dcron_core.clock import SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import WrongInstantError
+from dcron_schemas.types import DURATION_PATTERN
 
 
 def span(duration: timedelta) -> str:
@@ -23,6 +26,11 @@ def span(duration: timedelta) -> str:
 def local(instant: datetime) -> str:
     """Return the instant in the reader's own time zone."""
     return instant.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span_s(seconds: float) -> str:
+    """Return a number of seconds as `span` does."""
+    return span(timedelta(seconds=seconds))
 
 
 def ahead(instant: datetime, now: datetime) -> str:
@@ -52,3 +60,15 @@ def parse_moment(flag: str, text: str, now: datetime) -> datetime:
     if instant.tzinfo is None:
         raise WrongInstantError(f"{flag} {text!r} has no zone; write Z or an offset such as +02:00 behind it")
     return instant
+
+
+def instant_in(flag: str, text: str) -> str:
+    """Return the instant that `text` names, as the API takes it: as for `parse_moment`, or such as `2h`, how long ago.
+
+    Empty: none. Raises WrongInstantError.
+    """
+    if not text:
+        return ""
+    now = SystemClock().now()
+    is_span = re.match(DURATION_PATTERN, text) is not None
+    return parse_moment(flag, f"{text} ago" if is_span else text, now).isoformat()

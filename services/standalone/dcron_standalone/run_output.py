@@ -3,9 +3,13 @@
 The run's own words go to stdout and stderr, as it wrote them; ours about it go to stderr.
 """
 
+import re
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +21,9 @@ from dcron_standalone.client import LOOPBACK_HOSTS, ApiError, Client
 from dcron_standalone.moments import local, span
 from dcron_standalone.terminal import note
 
+Stream = Literal["stdout", "stderr"]
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
 STATUS_STYLE: dict[Status, str] = {
     "running": "cyan", "succeeded": "green", "failed": "red", "timed_out": "red", "killed": "yellow", "lost": "magenta",
 }  # fmt: skip
@@ -27,33 +34,107 @@ OPEN_TIMEOUT_S, CLOSE_TIMEOUT_S = 10.0, 1.0
 _frame_decoder: msgspec.json.Decoder[Frame] = msgspec.json.Decoder(Frame)
 
 
-def print_stored(client: Client, execution: ExecutionView) -> None:
+class OutputSource(Protocol):
+    """Where stored output comes from."""
+
+    def output(self, execution_id: str, from_seq: int = 0) -> Iterator[OutputPiece]:
+        """Yield what is stored of a run's output from `from_seq` on, in order."""
+        ...
+
+
+class Printer:
+    """Prints the output of runs as it is asked for: one stream or both, as text or as JSON lines, all or its tail."""
+
+    def __init__(
+        self,
+        *,
+        stream: Stream | None = None,
+        as_json: bool = False,
+        tail: int | None = None,
+        since: datetime | None = None,
+    ) -> None:
+        self._stream = stream
+        self._json = as_json
+        self.tail = tail  # how many lines of what is stored; None: all
+        self._since = since  # only what was written then or later
+
+    def stored(self, source: OutputSource, execution: ExecutionView) -> int:
+        """Print what is stored of a run's output; return the number of the next chunk."""
+        next_seq = 0
+        held: deque[OutputPiece] = deque()
+        lines = 0
+        for piece in source.output(execution.execution_id):
+            next_seq = piece.seq + 1
+            if not self._wants(piece):
+                continue
+            if self.tail is None:
+                self.piece(execution.execution_id, piece)
+                continue
+            held.append(piece)
+            lines += piece.text.count("\n")
+            while held and lines - held[0].text.count("\n") > self.tail:
+                lines -= held.popleft().text.count("\n")
+        for piece in _last_lines(held, self.tail or 0):
+            self.piece(execution.execution_id, piece)
+        return next_seq
+
+    def piece(self, execution_id: str, piece: OutputPiece) -> None:
+        """Print a chunk, if it is wanted."""
+        if not self._wants(piece):
+            return
+        if self._json:
+            line = msgspec.json.encode({"execution_id": execution_id, **msgspec.structs.asdict(piece)})
+            print(line.decode(), flush=True)
+            return
+        stream = sys.stderr if piece.stream == "stderr" and self._stream is None else sys.stdout
+        stream.write(piece.text)
+        stream.flush()
+
+    def _wants(self, piece: OutputPiece) -> bool:
+        return self._stream in {None, piece.stream} and (self._since is None or piece.at >= self._since)
+
+
+def print_stored(client: Client, execution: ExecutionView, printer: Printer) -> None:
     """Print what is stored of a run's output, and how the run ended."""
     _announce(execution)
-    for piece in client.output(execution.execution_id):
-        _print_piece(piece)
+    printer.stored(client, execution)
     _conclude(execution)
 
 
-def follow_run(client: Client, execution_id: str) -> None:
-    """Print a run's output from its beginning, live, until it is over."""
+def follow_run(client: Client, execution_id: str, printer: Printer | None = None, *, from_seq: int = 0) -> None:
+    """Print a run's output, live, until it is over."""
+    printer = printer or Printer()
     announced = False
-    for frame in _frames(client, execution_id):
+    for frame in _frames(client, execution_id, from_seq):
         if isinstance(frame, StateFrame) and not announced:
             _announce(frame.execution)
             announced = True
         elif isinstance(frame, OutputFrame):
-            _print_piece(frame.chunk)
+            printer.piece(execution_id, frame.chunk)
         elif isinstance(frame, FinishedFrame):
             _conclude(frame.execution)
 
 
-def _frames(client: Client, execution_id: str) -> Iterator[Frame]:
+def _last_lines(pieces: Sequence[OutputPiece], count: int) -> list[OutputPiece]:
+    """Return the last `count` lines of the pieces; the very last one may have no end yet."""
+    kept: list[OutputPiece] = []
+    lines = 0
+    for piece in reversed(pieces):
+        for part in reversed(LINE.findall(piece.text)):
+            if not kept or part.endswith("\n"):
+                lines += 1
+            if lines > count:
+                return kept[::-1]
+            kept.append(msgspec.structs.replace(piece, text=part))
+    return kept[::-1]
+
+
+def _frames(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]:
     """Yield the frames of a run until it is over; connect again, and go on where it broke off, when it does.
 
     After a gap marker (we were too slow) too: a new connection begins with what is stored.
     """
-    next_seq, failures = 0, 0
+    next_seq, failures = from_seq, 0
     while True:
         try:
             for frame in _connection(client, execution_id, next_seq):
@@ -96,12 +177,6 @@ def _raise_if_refused(error: Exception, execution_id: str) -> None:
         return
     why = {401: "the token is not this system's", 404: "there is no such execution"}.get(status, f"refused ({status})")
     raise ApiError(f"{execution_id}: {reason or why}") from error
-
-
-def _print_piece(piece: OutputPiece) -> None:
-    stream = sys.stderr if piece.stream == "stderr" else sys.stdout
-    stream.write(piece.text)
-    stream.flush()
 
 
 def _announce(execution: ExecutionView) -> None:

@@ -12,6 +12,7 @@ from dcron_log_ingester.batches import batch_of
 from dcron_log_ingester.errors import UnknownExecutionError
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.live import watch
+from dcron_log_ingester.readings import Readings
 from dcron_schemas.api import FinishedFrame, Frame, GapFrame, OutputFrame, StateFrame
 from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
@@ -27,6 +28,7 @@ class Stage:
     def __init__(self, queue_bytes: int = 1 << 20) -> None:
         self.hub = Hub(SystemClock(), queue_bytes=queue_bytes)
         self.store = MemoryRuns()
+        self.readings = Readings(self.store, SystemClock())
 
     def say(self, *records: ExecutionRecord) -> None:
         """Let the log have the records."""
@@ -38,7 +40,7 @@ class Stage:
 
     def watch(self, from_seq: int = 0, appearance_s: float = 10.0) -> AsyncGenerator[Frame, None]:
         return watch(
-            RUN.execution_id, self.hub, self.store, SystemClock(), from_seq=from_seq, appearance_s=appearance_s
+            RUN.execution_id, self.hub, self.readings, SystemClock(), from_seq=from_seq, appearance_s=appearance_s
         )
 
 

@@ -23,10 +23,10 @@ from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import JobSpec
 
 MAX_JOB_BYTES = 64 * 1024
+SHORTEST_RETENTION = timedelta(minutes=1)  # what expires is removed about once a minute
 
 # Fields of the design whose effect comes in a later release → what is possible today.
 NOT_YET: dict[str, str] = {
-    "retention": "leave it out: the log-ingester's setting holds",
     "notify": "leave it out",
 }
 
@@ -183,6 +183,7 @@ def _meaning(spec: JobSpec) -> list[FieldProblem]:
         *_retry_problems(spec),
         *_placement_problems(spec),
         *_after_problems(spec),
+        *_retention_problems(spec),
     ]
 
 
@@ -279,6 +280,12 @@ def _after_problems(spec: JobSpec) -> list[FieldProblem]:
             FieldProblem(field="after", message=message, remedy="put a job in between that comes after some")
         )
     return problems
+
+
+def _retention_problems(spec: JobSpec) -> list[FieldProblem]:
+    if spec.retention is None:
+        return []
+    return duration_problems("retention", spec.retention, SHORTEST_RETENTION)
 
 
 def _nul(field: str) -> FieldProblem:

@@ -8,11 +8,12 @@ Documents leave by TTL at `expires_at`.
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
-from msgspec import Struct
+from msgspec.structs import replace
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
 
@@ -21,41 +22,33 @@ from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_i
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translation
+from dcron_log_ingester.store.filters import ExecutionFilter, bounds
 from dcron_log_ingester.store.ledger import LedgerRecords
-from dcron_log_ingester.views import execution_view, skipped_tick, stored_piece
-from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick, Status
+from dcron_log_ingester.store.stats import stats_of
+from dcron_log_ingester.views import stored_piece
+from dcron_log_ingester.walk import Window
+from dcron_schemas.api import OutputPiece, Stats
 
 IDS_PER_FIND = 200  # chunks are asked for by id, which every server answers from the _id index
 NEWEST_FIRST = [("due_at", DESCENDING), ("_id", DESCENDING)]
+NEWEST_TICK_FIRST = [("tick", DESCENDING), ("_id", DESCENDING)]
 EXPIRY = IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)
 INDEXES = {
     "executions": [
         IndexModel(NEWEST_FIRST, name="newest"),
         IndexModel([("job_id", ASCENDING), *NEWEST_FIRST], name="newest_of_job"),
         IndexModel([("status", ASCENDING), *NEWEST_FIRST], name="newest_of_status"),
+        IndexModel([("worker_id", ASCENDING), *NEWEST_FIRST], name="newest_of_worker"),
+        IndexModel([("namespace", ASCENDING), *NEWEST_FIRST], name="newest_of_namespace"),
         EXPIRY,
     ],
     "output": [EXPIRY],
     "ticks": [
-        IndexModel([("job_id", ASCENDING), ("tick", DESCENDING)], name="newest_of_job"),
+        IndexModel([("job_id", ASCENDING), *NEWEST_TICK_FIRST], name="newest_tick_of_job"),
         IndexModel([("job_id", ASCENDING), ("last_tick", ASCENDING)], name="ranges_of_job"),
         EXPIRY,
     ],
 }
-
-
-class ExecutionFilter(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which runs to find; None: any."""
-
-    job_id: str | None = None
-    job_name: str | None = None
-    namespace: str | None = None
-    status: Status | None = None
-    worker_id: str | None = None
-
-    def query(self) -> Document:
-        """Return it as MongoDB's filter."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
 class Store:
@@ -91,20 +84,31 @@ class Store:
         with translated():
             return await self._db["executions"].find_one({"_id": execution_id})
 
-    async def executions(self, wanted: ExecutionFilter, after: Cursor | None, limit: int) -> list[ExecutionView]:
-        """Return at most `limit` runs, newest due first, from after the cursor on."""
-        query = wanted.query()
-        if after is not None:
-            query["due_at"] = {"$lte": after.due_at}
-            query["$or"] = [{"due_at": {"$lt": after.due_at}}, {"_id": {"$lt": after.execution_id}}]
-        with translated():
-            found = await self._db["executions"].find(query).sort(NEWEST_FIRST).limit(limit).to_list(None)
-        return [execution_view(document) for document in found]
+    async def runs(self, wanted: ExecutionFilter, window: Window, limit: int) -> list[Document]:
+        """Return at most `limit` runs of the window, newest due first."""
+        found = await asyncio.gather(*(self._runs(query, window, limit) for query in wanted.queries()))
+        runs = [document for documents in found for document in documents]
+        if len(found) > 1:
+            runs.sort(key=lambda run: (run["due_at"], run["_id"]), reverse=True)
+        return runs[:limit]
 
-    async def latest(self, job_ids: Sequence[str]) -> list[ExecutionView]:
-        """Return the run that was due last of each job; jobs without runs are left out."""
-        queries = (self.executions(ExecutionFilter(job_id=job_id), None, 1) for job_id in dict.fromkeys(job_ids))
-        return [view for views in await asyncio.gather(*queries) for view in views]
+    async def _runs(self, query: Document, window: Window, limit: int) -> list[Document]:
+        """Answer one query. What ties with the run before is asked for alone: an `$or` has no tight bounds."""
+        if window.after is None:
+            since = bounds(window.since, None)
+            return await self._newest(query | ({"due_at": since} if since else {}), limit)
+        tied: list[Document] = []
+        if window.after.execution_id:
+            before = {"due_at": window.after.due_at, "_id": {"$lt": window.after.execution_id}}
+            tied = await self._newest(query | before, limit)
+        if len(tied) == limit:
+            return tied
+        earlier = query | {"due_at": bounds(window.since, window.after.due_at)}
+        return tied + await self._newest(earlier, limit - len(tied))
+
+    async def _newest(self, query: Document, limit: int) -> list[Document]:
+        with translated():
+            return await self._db["executions"].find(query).sort(NEWEST_FIRST).limit(limit).to_list(None)
 
     async def output(self, execution_id: str, from_seq: int, limit: int) -> list[OutputPiece]:
         """Return the stored chunks with `from_seq` ≤ seq < `from_seq + limit`, in order."""
@@ -119,11 +123,32 @@ class Store:
             pieces.extend(stored_piece(document) for document in found)
         return sorted(pieces, key=lambda piece: piece.seq)
 
-    async def skipped_ticks(self, job_id: str, limit: int) -> list[SkippedTick]:
-        """Return the job's skipped ticks, newest first."""
+    async def stats(self, wanted: ExecutionFilter, *, start: datetime, end: datetime, bucket: timedelta) -> Stats:
+        """Add up the runs of the filter with `start` ≤ due_at < `end`; raise TooMuchError if it takes too long."""
+        bounded = replace(wanted, start=start, end=end)
+        return await stats_of(self._db["executions"], bounded, start=start, end=end, bucket=bucket)
+
+    async def skipped_ticks(
+        self, job_ids: Sequence[str], after: Cursor | None, limit: int, *, start: datetime | None, end: datetime | None
+    ) -> list[Document]:
+        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first."""
+        span = bounds(start, end)
+        spans: list[Document] = [{"tick": span} if span else {}]
+        if after is not None:
+            until = after.due_at if end is None else min(after.due_at, end)
+            spans = [
+                {"tick": after.due_at, "_id": {"$lt": after.execution_id}},
+                {"tick": bounds(start, until)},
+            ]
+        ticks = self._db["ticks"]
+        found: list[Document] = []
         with translated():
-            found = await self._db["ticks"].find({"job_id": job_id}).sort("tick", DESCENDING).limit(limit).to_list(None)
-        return [skipped_tick(document) for document in found]
+            for job_id in job_ids:
+                for each in spans:
+                    query = {"job_id": job_id, **each}
+                    found += await ticks.find(query).sort(NEWEST_TICK_FIRST).limit(limit).to_list(None)
+        found.sort(key=lambda tick: (tick["tick"], tick["_id"]), reverse=True)
+        return found[:limit]
 
     async def _insert_new(self, collection: AsyncIOMotorCollection[Document], documents: Sequence[Document]) -> None:
         """Insert those that are not there yet: equal ids mean equal documents."""

@@ -53,6 +53,8 @@ def test_the_examples_are_valid(path: Path) -> None:
         {"schedule": {"cron": "@daily"}, "start": "2025-12-31T00:00:00Z", "end": "2025-12-31T00:00:01Z"},
         {"run": {"argv": ["/bin/echo", "", "ü"]}, "working_directory": "/", "env": {"EMPTY": "", "a.b-c": "x"}},
         {"misfire": {}, "retry": {"attempts": 0}, "dst": {"gap": "default"}, "placement": {"workers": "one"}},
+        {"retention": "1m"},
+        {"retention": "3650d"},
     ],
 )
 def test_what_is_right_passes(fields: dict[str, Any]) -> None:
@@ -127,7 +129,6 @@ def test_a_missing_field_is_named(document: dict[str, Any], field: str) -> None:
 
 
 LATER: dict[str, dict[str, Any]] = {
-    "retention": {"retention": "7d"},
     "notify": {"notify": [{"url": "/"}]},
 }
 
@@ -202,6 +203,8 @@ def test_a_field_without_effect_is_refused_never_ignored(field: str) -> None:
         ({"env": {"DCRON_TICK": "1"}}, "env.DCRON_TICK", "set by dcron itself", "another name"),
         ({"working_directory": "tmp"}, "working_directory", "is not absolute", "begin with /"),
         ({"working_directory": "/a\0b"}, "working_directory", "NUL", ""),
+        ({"retention": "59s"}, "retention", "is shorter than 60 s", ""),
+        ({"retention": "3651d"}, "retention", "is longer than ten years", ""),
         ({"timeout": "0s"}, "timeout", "is shorter than 0.001 s", ""),
         ({"kill_grace": "9999d"}, "kill_grace", "is longer than ten years", ""),
     ],
@@ -214,7 +217,7 @@ def test_a_value_without_sense_is_refused(fields: dict[str, Any], field: str, me
 
 
 def test_all_that_makes_no_sense_is_told_at_once() -> None:
-    problems = refused(definition(timezone="Nowhere", timeout="0s", schedule={"cron": "x"}, run={}, retention="1d"))
+    problems = refused(definition(timezone="Nowhere", timeout="0s", schedule={"cron": "x"}, run={}, retention="1s"))
     assert {p.field for p in problems} == {"timezone", "timeout", "schedule.cron", "run", "retention"}
 
 

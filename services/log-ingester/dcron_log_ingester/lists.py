@@ -1,0 +1,119 @@
+"""Pages of runs: newest due first, within a bound of time and of output read for one answer.
+
+A page that the bound cut short says how far it came (`searched_to`) and where to go on (`next_cursor`). So a
+search for what no index has, such as a text in the output, ends in its time however much is stored.
+"""
+
+from datetime import timedelta
+from typing import Protocol
+
+from msgspec import Struct
+
+from dcron_core.clock import Clock
+from dcron_log_ingester.batches import Document
+from dcron_log_ingester.cursors import Cursor, cursor_after, cursor_text
+from dcron_log_ingester.store.filters import ExecutionFilter
+from dcron_log_ingester.views import execution_view
+from dcron_log_ingester.walk import Walk, Window
+from dcron_schemas.api import ExecutionList, ExecutionView, OutputPiece
+
+ANSWER_S = 1.0  # no further window is begun after that
+MOST_SEARCHED_RUNS = 200  # runs whose output one answer reads
+MOST_SEARCHED_CHARACTERS = 32 << 20
+CHUNKS = 200  # in one reading
+WIDTH_OF_LAST = timedelta(minutes=5)
+CANDIDATES = 20  # runs asked for at a time when their output is read
+
+
+class RunLister(Protocol):
+    """What lists ask of the store."""
+
+    async def runs(self, wanted: ExecutionFilter, window: Window, limit: int) -> list[Document]:
+        """Return at most `limit` runs of the window, newest due first."""
+        ...
+
+    async def output(self, execution_id: str, from_seq: int, limit: int) -> list[OutputPiece]:
+        """Return the stored chunks with `from_seq` ≤ seq < `from_seq + limit`, in order."""
+        ...
+
+
+class Bound(Struct):
+    """What one answer may still cost."""
+
+    until_s: float  # monotonic
+    runs: int  # whose output may be read
+    characters: int  # of output
+
+    def reached(self, clock: Clock) -> bool:
+        return self.runs <= 0 or self.characters <= 0 or clock.monotonic() >= self.until_s
+
+
+class Lists:
+    """Answers lists from the store."""
+
+    def __init__(self, store: RunLister, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def page(
+        self, wanted: ExecutionFilter, after: Cursor | None, limit: int, text: str | None = None
+    ) -> ExecutionList:
+        """Return the page after a cursor; with `text`, of the runs that have it in their output."""
+        walk = Walk(self._clock.now(), after=after, start=wanted.start, end=wanted.end)
+        bound = Bound(self._clock.monotonic() + ANSWER_S, MOST_SEARCHED_RUNS, MOST_SEARCHED_CHARACTERS)
+        found: list[ExecutionView] = []
+        while True:
+            documents = await self._step(walk, wanted, limit + 1 - len(found) if text is None else CANDIDATES)
+            for document in documents:
+                if text is None or await self._has(document, text, bound):
+                    found.append(execution_view(document))
+                if len(found) > limit:
+                    return ExecutionList(executions=tuple(found[:limit]), next_cursor=cursor_after(found[limit - 1]))
+                if text is not None and bound.reached(self._clock):
+                    return _cut(found, Cursor(document["due_at"], document["_id"]))
+            if walk.over:
+                return ExecutionList(executions=tuple(found))
+            if walk.position is not None and bound.reached(self._clock):
+                return _cut(found, walk.position)
+
+    async def last(self, job_id: str) -> ExecutionView | None:
+        """Return the run of the job that was due last."""
+        wanted = ExecutionFilter(job_ids=(job_id,))
+        walk = Walk(self._clock.now(), first_width=WIDTH_OF_LAST)
+        while not walk.over:
+            for document in await self._step(walk, wanted, 1):
+                return execution_view(document)
+        return None
+
+    async def _step(self, walk: Walk, wanted: ExecutionFilter, limit: int) -> list[Document]:
+        began_s = self._clock.monotonic()
+        documents = await self._store.runs(wanted, walk.window, limit)
+        walk.answered(documents, limit, self._clock.monotonic() - began_s)
+        return documents
+
+    async def _has(self, document: Document, text: str, bound: Bound) -> bool:
+        """Tell whether the run's output has the text in one of its streams, also where chunks meet.
+
+        Of a longer output, the first `MOST_SEARCHED_CHARACTERS` are searched.
+        """
+        bound.runs -= 1
+        ends = {"stdout": "", "stderr": ""}
+        from_seq, read = 0, 0
+        while read < MOST_SEARCHED_CHARACTERS:
+            pieces = await self._store.output(document["_id"], from_seq, CHUNKS)
+            for piece in pieces:
+                joined = ends[piece.stream] + piece.text
+                if text in joined:
+                    return True
+                ends[piece.stream] = joined[-(len(text) - 1) :] if len(text) > 1 else ""
+                read += len(piece.text)
+                bound.characters -= len(piece.text)
+            if not pieces or pieces[-1].seq < from_seq + CHUNKS - 1:
+                return False
+            from_seq += CHUNKS
+        return False
+
+
+def _cut(found: list[ExecutionView], position: Cursor) -> ExecutionList:
+    """Return a page that ends where its bound was reached."""
+    return ExecutionList(executions=tuple(found), next_cursor=cursor_text(position), searched_to=position.due_at)

@@ -1,0 +1,78 @@
+"""What `dcron logs` prints of stored output: all or its tail, both streams or one, as text or as JSON lines."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pytest
+
+from dcron_core.errors import DcronError
+from dcron_schemas.api import ExecutionView, OutputPiece
+from dcron_standalone.moments import instant_in
+from dcron_standalone.run_output import Printer
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+RUN = ExecutionView(
+    execution_id="e", job_id="j", job_name="hello", namespace="default", job_version=1, trigger="tick", due_at=AT,
+    attempt=1, worker_id="w", claimed_at=AT, fencing_token=1, status="succeeded",
+)  # fmt: skip
+
+
+def piece(seq: int, text: str, stream: Literal["stdout", "stderr"] = "stdout") -> OutputPiece:
+    return OutputPiece(seq=seq, stream=stream, at=AT + timedelta(seconds=seq), text=text)
+
+
+class Kept:
+    """Output in memory."""
+
+    def __init__(self, *pieces: OutputPiece) -> None:
+        self._pieces = pieces
+
+    def output(self, execution_id: str, from_seq: int = 0) -> Iterator[OutputPiece]:
+        assert execution_id == RUN.execution_id
+        yield from self._pieces[from_seq:]
+
+
+LINES = Kept(piece(0, "one\ntw"), piece(1, "oops\n", "stderr"), piece(2, "o\nthree\nfo"), piece(3, "ur"))
+
+
+@pytest.mark.parametrize(
+    ("tail", "printed"),
+    [
+        (None, "one\ntwo\nthree\nfour"),
+        (0, ""),
+        (1, "four"),
+        (2, "three\nfour"),
+        (4, "one\ntwo\nthree\nfour"),
+        (99, "one\ntwo\nthree\nfour"),
+    ],
+)
+def test_the_tail_counts_lines_over_chunks(tail: int | None, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert Printer(stream="stdout", tail=tail).stored(LINES, RUN) == 4
+    assert capsys.readouterr().out == printed
+
+
+def test_both_streams_go_where_the_run_wrote_them(capsys: pytest.CaptureFixture[str]) -> None:
+    Printer().stored(LINES, RUN)
+    assert capsys.readouterr() == ("one\ntwo\nthree\nfour", "oops\n")
+    Printer(stream="stderr").stored(LINES, RUN)
+    assert capsys.readouterr() == ("oops\n", "")
+
+
+def test_json_is_an_object_on_each_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Printer(as_json=True, since=AT + timedelta(seconds=2)).stored(LINES, RUN)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["execution_id"], line["seq"], line["text"]) for line in lines] == [
+        ("e", 2, "o\nthree\nfo"),
+        ("e", 3, "ur"),
+    ]
+
+
+def test_an_instant_or_how_long_ago() -> None:
+    assert instant_in("--since", "") == ""
+    assert datetime.fromisoformat(instant_in("--since", "2026-03-01T12:00Z")) == AT
+    ago = datetime.now(UTC) - datetime.fromisoformat(instant_in("--since", "2h"))
+    assert abs(ago - timedelta(hours=2)) < timedelta(minutes=1)
+    with pytest.raises(DcronError, match="--since 'soon' is not an instant"):
+        instant_in("--since", "soon")
