@@ -12,8 +12,9 @@ from tests.job_model import Answer, Definition, JobCommand, Kind
 from tests.linearizability import Call
 from tests.validators import Sent
 
-KINDS: Sequence[Kind] = ("create", "edit", "pause", "resume", "delete", "run")
-WEIGHTS = (2, 7, 3, 3, 2, 3)
+KINDS: Sequence[Kind] = ("create", "edit", "patch", "revert", "pause", "resume", "delete", "run")
+WEIGHTS = (2, 5, 3, 3, 3, 3, 2, 3)
+ON_A_VERSION = ("edit", "patch", "revert")  # sent with If-Match always, the others now and then
 NO_ANSWER_YET = (502, 503, 504)
 PATIENCE_S = 90.0  # then the outcome is written down as unknown
 
@@ -53,11 +54,12 @@ class Clients:
             await self._send(f"{client}-{number}", name, self._command(kind, f"{client}-{number}", known, dice), dice)
 
     def _command(self, kind: Kind, key: str, known: Known | None, dice: random.Random) -> JobCommand:
-        definition = Definition(key) if kind in ("create", "edit") else None
+        definition = Definition(key) if kind in ("create", "edit", "patch") else None
         if kind == "create" or known is None:
             return JobCommand("create", "", None, definition)
-        expected = known.version if kind == "edit" or dice.random() < 0.3 else None
-        return JobCommand(kind, known.job_id, None, definition, expected)
+        expected = known.version if kind in ON_A_VERSION or dice.random() < 0.3 else None
+        to_version = dice.randint(1, known.version) if kind == "revert" else 0
+        return JobCommand(kind, known.job_id, None, definition, expected, to_version)
 
     async def _send(self, key: str, name: str, command: JobCommand, dice: random.Random) -> None:
         """Send one command to one master after another until one answers."""
@@ -99,15 +101,32 @@ async def _try(master: httpx.AsyncClient, key: str, name: str, command: JobComma
     headers = {"Idempotency-Key": key}
     if command.expected is not None:
         headers["If-Match"] = f'"{command.expected}"'
-    method, path = {"create": ("POST", ""), "edit": ("PUT", ""), "delete": ("DELETE", "")}.get(
-        command.kind, ("POST", f"/{command.kind}")
-    )
-    url = "/api/v1/jobs" + (f"/{command.job_id}" if command.kind != "create" else "") + path
-    body = None
-    if command.definition is not None:
-        body = {"name": name, "run": {"shell": "true"}, "description": command.definition.fingerprint}
+    method, path = _route(command)
     try:
-        answer = await master.request(method, url, headers=headers, json=body)
+        answer = await master.request(method, path, headers=headers, json=_body(name, command))
     except httpx.TransportError:
         return None
     return None if answer.status_code in NO_ANSWER_YET else answer
+
+
+def _route(command: JobCommand) -> tuple[str, str]:
+    job = f"/api/v1/jobs/{command.job_id}"
+    match command.kind:
+        case "create":
+            return "POST", "/api/v1/jobs"
+        case "edit":
+            return "PUT", job
+        case "patch":
+            return "PATCH", job
+        case "delete":
+            return "DELETE", job
+    return "POST", f"{job}/{command.kind}"
+
+
+def _body(name: str, command: JobCommand) -> dict[str, Any] | None:
+    if command.kind == "revert":
+        return {"version": command.to_version}
+    if command.definition is None:
+        return None
+    described = {"description": command.definition.fingerprint}
+    return described if command.kind == "patch" else {"name": name, "run": {"shell": "true"}, **described}

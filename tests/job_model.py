@@ -7,7 +7,7 @@ is told by a fingerprint (any text that is other for another definition) and by 
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Kind = Literal["create", "edit", "pause", "resume", "revert", "delete", "run"]
+Kind = Literal["create", "edit", "patch", "pause", "resume", "revert", "delete", "run"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class JobCommand:
     kind: Kind
     job_id: str  # with `create`: the id that the job got, or ""
     answer: Answer | None
-    definition: Definition | None = None  # with `create` and `edit`
+    definition: Definition | None = None  # with `create`, `edit` and `patch`; a patch leaves `enabled` as it is
     expected: int | None = None  # version
     to_version: int = 0  # with `revert`
 
@@ -69,6 +69,8 @@ def _outcome(state: Standing, command: JobCommand) -> tuple[Standing, Answer]:
         return _created(state, command)
     if not state.definitions or state.job_id != command.job_id:
         return state, Answer(404)
+    if command.kind == "revert" and not 0 < command.to_version <= state.version:
+        return state, Answer(404)
     if command.expected not in (None, state.version):
         return state, Answer(409, state.version)
     if command.kind == "delete":
@@ -76,8 +78,6 @@ def _outcome(state: Standing, command: JobCommand) -> tuple[Standing, Answer]:
     if command.kind == "run":
         return state, Answer(202)
     definition = _wanted(state, command)
-    if definition is None:
-        return state, Answer(404)
     if definition != state.now:
         state = replace(state, definitions=(*state.definitions, definition))
     return state, Answer(200, state.version, state.now)
@@ -90,13 +90,15 @@ def _created(state: Standing, command: JobCommand) -> tuple[Standing, Answer]:
     return Standing(command.job_id, (command.definition,)), Answer(201, 1, command.definition)
 
 
-def _wanted(state: Standing, command: JobCommand) -> Definition | None:
+def _wanted(state: Standing, command: JobCommand) -> Definition:
     match command.kind:
         case "pause":
             return replace(state.now, enabled=False)
         case "resume":
             return replace(state.now, enabled=True)
         case "revert":
-            known = 0 < command.to_version <= state.version
-            return state.definitions[command.to_version - 1] if known else None
+            return state.definitions[command.to_version - 1]
+    assert command.definition is not None
+    if command.kind == "patch":
+        return replace(state.now, fingerprint=command.definition.fingerprint)
     return command.definition

@@ -122,7 +122,7 @@ async def test_masters_that_die_lose_no_command_and_double_none(cluster: Cluster
     assert witness.position == end - 1
     assert {job.job_id: json.loads(encode(job)) for job in replay.table.entries()} == witness.jobs
     assert histories_are_linearizable(clients.sent) == []
-    assert min(deaths.count[master.name] for master in masters) >= commands // 150
+    assert deaths.count.total() >= commands // 80, "too few deaths to show anything"
 
 
 def client_of(master: Supervised) -> httpx.AsyncClient:
