@@ -2,7 +2,8 @@
 
 A tick has a *record* if a run of it or a skip that covers it is stored. One without a record is, in this order:
 
-* *pending*, while it is so young that its record may be under way;
+* *pending*, while it is so young that its record may be under way, or while it may wait: where ticks queue up behind a
+  live run, or missed ones are made up for, they run in order, so one waits as long as no later one has run;
 * *withdrawn*, if the definition ended before a worker had to take the tick. A worker takes ticks in their order, so
   only the last ones of a window can be: a tick before one with a record was taken, and must have left one too. The
   same goes for the first ticks of a window that lie before a tick which the definition before had claimed already;
@@ -147,6 +148,7 @@ class _Taken:
         reached += [(skip.version, skip.last) for skip in records.skips if skip.version]
         reached.sort()
         self._reached = reached
+        self._last_run = max((run.key for run in records.runs), default=-1)
         self._furthest = list(accumulate((key for _, key in reached), max))
         self._in: dict[tuple[int, int], int] = {}
 
@@ -157,6 +159,13 @@ class _Taken:
             keys = [key for version, key in self._reached if span[0] <= version <= span[1]]
             self._in[span] = max(keys, default=-1)
         return self._in[span]
+
+    def may_wait(self, window: Window, key: int) -> bool:
+        """Tell whether a tick without a record may have been taken to run later."""
+        spec, ending = window.spec, window.ending
+        waits = spec.overlap in ("queue", "replace") or spec.misfire.policy != "skip"
+        given_up = ending is not None and ending.kind in ("JobDeleted", "JobPaused")  # then it is skipped, on record
+        return waits and not given_up and self._last_run < key
 
     def before(self, window: Window) -> int:
         """Return the last tick taken on a version before the window's; -1: none is known."""
@@ -225,6 +234,8 @@ def _unrecorded(job_id: str, window: Window, tick: datetime, key: int, taken: _T
     line = LedgerTick(job_id=job_id, tick=tick, version=window.version_at(tick), outcome="unaccounted")
     if now - tick <= (RECORD_GRACE if was_taken or ending else deadline):
         return replace(line, outcome="pending")
+    if taken.may_wait(window, key):
+        return replace(line, outcome="pending", detail="it may wait for its turn")
     if taken.before(window) >= key:
         why = "a later tick had been claimed already on the version before"
         return replace(line, outcome="withdrawn", detail=why)

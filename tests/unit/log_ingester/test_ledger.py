@@ -34,7 +34,7 @@ from dcron_schemas.events import (
     JobResumed,
     JobUpdated,
 )
-from dcron_schemas.job import JobSpec, Schedule
+from dcron_schemas.job import JobSpec, Misfire, Schedule
 from dcron_schemas.job import Run as What
 from dcron_schemas.records import SkipReason
 from tests.unit.log_ingester.perfect_worker import PerfectWorker, records_of
@@ -183,6 +183,29 @@ def test_the_last_attempt_is_the_run_that_is_shown() -> None:
 def test_a_young_tick_is_pending(records: list[Run], age: float, expected: str) -> None:
     """Until a worker has to have taken it, and its record is here; that takes less once a later tick was taken."""
     assert ledger([CREATED], JobRecords(tuple(records)), until=1, now=1 + age)[0].outcome == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "records", "expected"),
+    [
+        (replace(SECONDLY, overlap="queue"), [run(1)], ["run", "pending", "pending"]),
+        (replace(SECONDLY, overlap="queue"), [run(1), run(3)], ["run", "unaccounted", "run"]),
+        (replace(SECONDLY, overlap="queue"), [run(1), skip(3, reason="overlap")], ["run", "pending", "overlap"]),
+        (replace(SECONDLY, misfire=Misfire(policy="all")), [run(1)], ["run", "pending", "pending"]),
+        (SECONDLY, [run(1)], ["run", "unaccounted", "unaccounted"]),
+    ],
+)
+def test_a_tick_may_wait_for_its_turn_while_no_later_one_has_run(
+    spec: JobSpec, records: list[Run | Skip], expected: list[str]
+) -> None:
+    """G5: ticks that wait run in order; one that was overtaken is lost."""
+    stored = JobRecords(
+        runs=tuple(each for each in records if isinstance(each, Run)),
+        skips=tuple(each for each in records if isinstance(each, Skip)),
+    )
+    created: tuple[float, EventData] = (0.5, JobCreated(spec))
+    assert outcomes(ledger([created], stored, until=3)) == expected
+    assert "pending" not in outcomes(ledger([created, (100.0, JobDeleted())], stored, until=3)), "skipped, on record"
 
 
 def test_withdrawn_says_by_what() -> None:
