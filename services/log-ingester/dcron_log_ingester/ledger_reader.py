@@ -7,7 +7,7 @@ records in a thread.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -21,6 +21,7 @@ from dcron_core.jobs.windows import Definition, Window, of_entry, of_step, of_ve
 from dcron_log_ingester.errors import TooManyTicksError
 from dcron_log_ingester.ledger import JobRecords, Tally, WindowTicks, account, is_wrong, page_of
 from dcron_schemas.audit import Ledger, LedgerTick
+from dcron_schemas.job import JobSpec
 
 MOST_OF_A_JOB = 100_000  # ticks: a day of one each second; about 1 KB each
 MOST_OF_ALL = 1_000_000
@@ -143,7 +144,7 @@ class Ticks:
         self._within = within
         self._most = most
         self._count = 0
-        self._whole: dict[tuple[str, str], tuple[datetime, ...]] = {}  # cron and zone → ticks of the whole range
+        self._whole: dict[Hashable, tuple[datetime, ...]] = {}  # what jobs share → their ticks in the whole range
 
     async def of(self, windows: Iterable[Window]) -> list[WindowTicks]:
         """Return the windows that reach into the range, with their ticks."""
@@ -158,16 +159,15 @@ class Ticks:
         return spans
 
     async def _of(self, window: Window) -> tuple[datetime, ...]:
-        schedule = window.spec.schedule
         covers = window.after <= self._within.start and (window.ending is None or window.ending.at >= self._within.end)
-        if schedule is None or schedule.cron is None or not covers:
+        shared = _shared(window.spec) if covers else None
+        if shared is None:
             return await self._found(window)
-        name = (schedule.cron, window.spec.timezone)
-        if name not in self._whole:
-            self._whole[name] = await self._found(window)
+        if shared not in self._whole:
+            self._whole[shared] = await self._found(window)
         else:
-            self._counted(len(self._whole[name]), self._within.end)
-        return self._whole[name]
+            self._counted(len(self._whole[shared]), self._within.end)
+        return self._whole[shared]
 
     async def _found(self, window: Window) -> tuple[datetime, ...]:
         found: list[datetime] = []
@@ -188,3 +188,11 @@ class Ticks:
                 f"there are more than {most} ticks from {self._within.start.isoformat()} to "
                 f"{self._within.end.isoformat()}; that many were found by {reached.isoformat()}"
             )
+
+
+def _shared(spec: JobSpec) -> Hashable | None:
+    """Return what tells jobs apart that have other ticks; None if no other job has the ticks of this one."""
+    cron = spec.schedule.cron if spec.schedule is not None else None
+    if cron is None or spec.jitter is not None or "H" in cron.upper():  # from an anchor, or from the job's id
+        return None
+    return (cron, spec.timezone, spec.dst, spec.start, spec.end, spec.exclude)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.executions import tick_execution_id
@@ -177,10 +178,10 @@ class MemoryTicks:
 
 
 @asynccontextmanager
-async def reading(records: MemoryTicks) -> AsyncIterator[LedgerReader]:
-    """Give a reader over the history above."""
+async def reading(records: MemoryTicks, happened: Sequence[Happened] = HISTORY) -> AsyncIterator[LedgerReader]:
+    """Give a reader over a history."""
     ports = Ports()
-    await written(ports)
+    await written(ports, happened)
     history = History(JobLog(ports.log, JOB_EVENTS))
     service = LogIngester()
     service.start("history", history.run())
@@ -244,3 +245,26 @@ async def test_pages_of_one_job_have_each_tick_once() -> None:
                 break
             after = datetime.fromisoformat(page.next_cursor)
     assert seen == [minutes_ago(minute) for minute in range(59, 9, -1)]
+
+
+async def test_jobs_of_one_expression_whose_ticks_differ_are_not_taken_for_each_other() -> None:
+    """A day of rest, a window, jitter and a hashed minute make other ticks of the same expression."""
+    minutely, hourly = spec("plain"), spec("hashed", "H * * * *")
+    jobs = (
+        minutely,
+        replace(minutely, name="resting", exclude=("weekends",)),  # it is a Sunday
+        replace(minutely, name="over", end=minutes_ago(30)),
+        replace(minutely, name="jittered", jitter="7s"),
+        hourly,
+        replace(hourly, name="hashed-too"),
+    )
+    ids = [f"0198f5a0-1111-7000-8000-00000000001{number}" for number in range(len(jobs))]
+    happened: list[Happened] = [(200.0, "", LogOpened("log-1"))]
+    happened += [(199.5, job_id, JobCreated(job)) for job_id, job in zip(ids, jobs, strict=True)]
+    within = Range(minutes_ago(60), minutes_ago(10))
+    async with reading(MemoryTicks(), happened) as reader:
+        whole = await reader.of_all(within, 1000)
+        parts = [(await reader.of_job(job_id, within, None, 1000)).ticks for job_id in ids]
+    assert [len(part) for part in parts[:3]] == [50, 0, 29]
+    assert {tick.tick for tick in parts[3]} != {tick.tick for tick in parts[0]}
+    assert sorted((t.job_id, t.tick) for t in whole.ticks) == sorted((t.job_id, t.tick) for p in parts for t in p)
