@@ -124,7 +124,8 @@ def _stats(client: Client, job: str, namespace: str, since: str, until: str, buc
 
 
 def _runs_table(runs: list[ExecutionView]) -> Table:
-    table = Table("due", "job", "status", "took", "worker", "execution", box=None, header_style="bold")
+    table = Table("due", "job", "status", "took", "worker", box=None, header_style="bold")
+    table.add_column("execution", overflow="fold")  # never cut short: it is pasted into other commands
     now = SystemClock().now()
     for run in runs:
         end = run.finished_at or (now if run.status == "running" else None)
@@ -136,7 +137,7 @@ def _runs_table(runs: list[ExecutionView]) -> Table:
             Text(status, STATUS_STYLE[run.status]),
             took,
             Text(run.worker_id),
-            Text(run.execution_id, no_wrap=True),
+            Text(run.execution_id),
         )
     return table
 

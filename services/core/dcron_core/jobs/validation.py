@@ -169,7 +169,10 @@ def _not_yet(spec: JobSpec) -> list[FieldProblem]:
 
 def _later(path: str, value: Any, remedy: str) -> FieldProblem:
     return FieldProblem(
-        field=path, message="has no effect in this release yet, so it is refused", value=shown(value), remedy=remedy
+        field=path,
+        message="has no effect in this release yet, so it is refused",
+        value=shown(msgspec.to_builtins(value)),
+        remedy=remedy,
     )
 
 

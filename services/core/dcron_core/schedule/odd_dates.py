@@ -50,7 +50,7 @@ def _gap_effect(timetable: CronTimetable, span: Span, times: list[datetime]) -> 
     said = f"{_said(times)} {'does' if len(times) == 1 else 'do'} not exist: "
     if timetable.gap == "shift":
         return f"{said}runs at {_said([wall + (span.offset - span.before) for wall in times])} instead"
-    return said + ("left out, and recorded as skipped" if timetable.gap == "skip" else "no run")
+    return said + ("left out" if timetable.gap == "skip" else "no run")
 
 
 def _overlap_effect(timetable: CronTimetable, times: list[datetime]) -> str:

@@ -118,7 +118,7 @@ def excluded(spec: JobSpec, anchor: datetime, after: datetime, until: datetime, 
 def describe(spec: JobSpec) -> str:
     """Return the schedule in a few words."""
     if spec.schedule is None:
-        return "on request"
+        return f"after {', '.join(after.job for after in spec.after)}" if spec.after else "on request"
     if spec.schedule.every is not None:
         return f"every {spec.schedule.every}"
     if spec.schedule.cron is not None:
