@@ -11,9 +11,11 @@ import heapq
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dcron_core.jobs.dependencies import Dependants
 from dcron_core.schedule import Timetable, timetable_of
+from dcron_schemas.job import Misfire
 from dcron_schemas.state import JobEntry
 from dcron_worker.misfire import Backlog, Verdict, judge
 
@@ -65,6 +67,7 @@ class Planner:
         self._heap: list[tuple[datetime, int, str]] = []  # (when, place, job id)
         self._generation = 0
         self._places = 0
+        self.rebuilt_from = 0  # etcd's table was made anew when the log was so long; 0: not known
         self.dependants = Dependants()
 
     def __len__(self) -> int:
@@ -165,9 +168,20 @@ class Planner:
         planned = self._jobs.get(candidate.entry.job_id)
         if planned is None or planned.timetable is None:
             return Verdict()
-        verdict = judge(planned.timetable, candidate.tick, now, candidate.entry.spec.misfire, planned.backlog)
+        misfire = self._misfire(candidate.entry)
+        verdict = judge(planned.timetable, candidate.tick, now, misfire, planned.backlog)
         planned.backlog = verdict.backlog
         return verdict
+
+    def _misfire(self, entry: JobEntry) -> Misfire:
+        """Return what becomes of the job's missed ticks.
+
+        A job from before etcd's table was made anew that has no cursor has lost it: nobody knows which of its ticks
+        ran, and what was done must not be done again. So nothing is made up for.
+        """
+        misfire = entry.spec.misfire
+        lost = entry.position < self.rebuilt_from and self.cursor_of(entry) not in self._cursors
+        return replace(misfire, policy="skip") if lost else misfire
 
     def _plan(self, job_id: str) -> None:
         planned = self._jobs[job_id]

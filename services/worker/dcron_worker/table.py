@@ -1,4 +1,4 @@
-"""etcd's prefixes as this worker knows them: workers, kills and drains; the jobs and what is wanted in their plans."""
+"""etcd's prefixes as this worker knows them: workers, kills and drains; jobs and what is wanted in plans."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.store import KeyValue, KeyValueStore
 from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import UndecodableError, decode_state
-from dcron_schemas.state import DrainWanted, JobEntry, KillWanted, RunWanted, TickCursor, WorkerEntry
+from dcron_schemas.state import DrainWanted, JobEntry, KillWanted, Projection, RunWanted, TickCursor, WorkerEntry
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
 from dcron_worker.wanted_plan import WantedPlan
@@ -48,7 +48,12 @@ class Table:
         async with asyncio.TaskGroup() as group:
             await self._load(
                 group,
-                {keys.ticks: self._take_cursor, keys.workers: self._take_worker, keys.drains: self._take_drain},
+                {
+                    keys.projection: self._take_projection,
+                    keys.ticks: self._take_cursor,
+                    keys.workers: self._take_worker,
+                    keys.drains: self._take_drain,
+                },
             )
             await self._load(
                 group, {keys.jobs: self._take_job, keys.runs: self._take_wanted, keys.kills: self._take_kill}
@@ -90,6 +95,10 @@ class Table:
         except (UndecodableError, ValueError, KeyError):
             self._planner.job_gone(job_id)  # whatever version was known before holds no longer
             raise
+
+    def _take_projection(self, _key: str, item: KeyValue | None) -> None:
+        if item is not None:
+            self._planner.rebuilt_from = decode_state(Projection, item.value).requests_from
 
     def _take_cursor(self, cursor: str, item: KeyValue | None) -> None:
         if item is None:

@@ -1,11 +1,12 @@
 """The planner looks at each due job once for each state of it."""
 
 from datetime import datetime, timedelta
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
 
-from dcron_schemas.job import After, Placement
+from dcron_schemas.job import After, Misfire, Placement
 from dcron_schemas.state import JobEntry
 from dcron_worker.misfire import Missed, Verdict
 from dcron_worker.planner import Candidate, Planner
@@ -149,6 +150,23 @@ def test_what_is_to_be_done_is_asked_of_the_jobs_own_misfire(planner: Planner) -
     (found,) = planner.ready(at(10))
     assert planner.verdict(found, at(70)) == Verdict(), "to the instant"
     assert planner.verdict(found, at(80.001)) == Verdict(Missed(at(20), 2))
+
+
+@pytest.mark.parametrize("policy", ["once", "all"])
+def test_a_job_that_lost_its_cursor_with_etcd_makes_up_for_nothing(
+    planner: Planner, policy: Literal["once", "all"]
+) -> None:
+    """G4: nobody knows which of its ticks ran, and what was done must not be done again."""
+    lost = job(version=7)
+    lost = replace(lost, spec=replace(lost.spec, misfire=Misfire(policy=policy)))
+    planner.job_stands(lost, revision=5)
+    (found,) = planner.ready(at(10))
+    assert planner.verdict(found, at(80.001)) != Verdict(Missed(at(20), 2)), "it was never run yet: it is made up for"
+    planner.rebuilt_from = 8
+    assert planner.verdict(found, at(80.001)) == Verdict(Missed(at(20), 2))
+    planner.cursor_stands(JOB_ID, at(10), revision=9)
+    (found,) = planner.ready(at(20))
+    assert planner.verdict(found, at(100.001)) != Verdict(Missed(at(40), 3)), "from then on its cursor is known"
 
 
 def test_nothing_is_missed_of_a_job_that_is_gone(planner: Planner) -> None:
