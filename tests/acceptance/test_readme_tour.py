@@ -124,7 +124,7 @@ def test_what_the_command_line_says_about_bad_input(cluster: Cluster, tmp_path: 
         "name: x\nrun: {shel: 'echo'}\n": ("run.shel", "did you mean shell"),
         "name: x\nrun: {shell: 'echo'}\nschedule: {cron: '0 0 30 2 *'}\n": ("schedule.cron", "never fires"),
         "name: x\nrun: {shell: 'echo'}\ntimezone: Europe/Berlni\n": ("timezone", "Europe/Berlin"),
-        "name: x\nrun: {shell: 'echo'}\nretry: {attempts: 3}\n": ("retry", "refused"),
+        "name: x\nrun: {shell: 'echo'}\nnotify: [{url: 'http://127.0.0.1'}]\n": ("notify", "refused"),
         "name: [\n": ("bad.yaml", "line"),
     }
     file = tmp_path / "bad.yaml"

@@ -148,7 +148,12 @@ BAD = {
     "never fires": (
         b'{"name":"x","run":{"shell":"true"},"schedule":{"cron":"0 0 31 2 *"}}', 422, "never fires", "month",
     ),
-    "not yet": (b'{"name":"x","run":{"shell":"x"},"retention":"7d"}', 422, "no effect in this release", "leave it out"),
+    "not yet": (
+        b'{"name":"x","run":{"shell":"x"},"notify":[{"url":"http://127.0.0.1/"}]}',
+        422,
+        "no effect in this release",
+        "leave it out",
+    ),
     "too large": (b'{"name":"x","run":{"shell":"' + b"x" * 70_000 + b'"}}', 422, "at most 65536", "file"),
     "far too large": (b"x" * 200_000, 413, "", ""),
 }  # fmt: skip
