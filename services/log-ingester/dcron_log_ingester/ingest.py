@@ -111,7 +111,10 @@ class Ingest:
         while True:
             records = await self._collect(reader)
             if records:
-                await self._to_the_end(self._store_and_commit(records, reader, producer))
+                decoded = _decoded(records)
+                # Waiting for what is known of jobs is given up when the service stops; a write is not.
+                await self._retention.know({job_of(message) for message in decoded.messages})
+                await self._to_the_end(self._store_and_commit(decoded, reader, producer))
             await self._measure_lag(reader)
 
     async def _collect(self, reader: GroupReader) -> list[Record]:
@@ -136,28 +139,24 @@ class Ingest:
             work.cancel()
             raise
 
-    def _store_and_commit(self, records: list[Record], reader: GroupReader, producer: Producer) -> asyncio.Future[None]:
+    def _store_and_commit(self, decoded: "Decoded", reader: GroupReader, producer: Producer) -> asyncio.Future[None]:
         async def work() -> None:
-            await self._write_all(records, producer)
+            await self._write_all(decoded, producer)
             await reader.commit()
             self._metrics.batches.inc()
 
         return asyncio.ensure_future(work())
 
-    async def _write_all(self, records: Sequence[Record], producer: Producer) -> None:
+    async def _write_all(self, decoded: "Decoded", producer: Producer) -> None:
         """Put every record either into the store or into the dead-letter topic."""
-        decoded: list[tuple[Record, ExecutionRecord]] = []
-        for record in records:
-            try:
-                decoded.append((record, decode_record(record.value)))
-            except UndecodableError as error:
-                await self._put_aside(record, error, producer)
-        for _, message in decoded:
+        for record, error in decoded.unreadable:
+            await self._put_aside(record, error, producer)
+        for message in decoded.messages:
             self._metrics.records.labels(type(message).__name__).inc()
         try:
-            await self._write([message for _, message in decoded])
+            await self._write(decoded.messages)
         except NotStorableError:
-            await self._write_each(decoded, producer)
+            await self._write_each(decoded.readable, producer)
 
     async def _write_each(self, decoded: Sequence[tuple[Record, ExecutionRecord]], producer: Producer) -> None:
         """Find the records that cannot be stored; what was stored already is harmless to repeat."""
@@ -168,7 +167,6 @@ class Ingest:
                 await self._put_aside(record, error, producer)
 
     async def _write(self, messages: Sequence[ExecutionRecord]) -> None:
-        await self._retention.know({job_of(message) for message in messages})
         batch = batch_of(messages, self._retention.of)
         began_s = self._clock.monotonic()
         await self._until_stored(lambda: self._store.write(batch))
@@ -212,3 +210,25 @@ class Ingest:
         if self._clock.monotonic() - self._lag_at_s >= LAG_EVERY_S:
             self._lag_at_s = self._clock.monotonic()
             self._metrics.lag.set(await reader.lag())
+
+
+class Decoded(Struct, frozen=True):
+    """A batch of records, and what they say."""
+
+    readable: tuple[tuple[Record, ExecutionRecord], ...]
+    unreadable: tuple[tuple[Record, UndecodableError], ...]
+
+    @property
+    def messages(self) -> list[ExecutionRecord]:
+        return [message for _, message in self.readable]
+
+
+def _decoded(records: Sequence[Record]) -> Decoded:
+    readable: list[tuple[Record, ExecutionRecord]] = []
+    unreadable: list[tuple[Record, UndecodableError]] = []
+    for record in records:
+        try:
+            readable.append((record, decode_record(record.value)))
+        except UndecodableError as error:
+            unreadable.append((record, error))
+    return Decoded(tuple(readable), tuple(unreadable))
