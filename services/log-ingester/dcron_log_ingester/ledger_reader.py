@@ -7,7 +7,7 @@ records in a thread.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -15,6 +15,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from dcron_core.clock import Clock
+from dcron_core.durations import parse_duration
 from dcron_core.errors import WrongInstantError
 from dcron_core.history import History
 from dcron_core.jobs.windows import Definition, Window, of_entry, of_step, of_version, windows_of
@@ -107,7 +108,9 @@ class LedgerReader:
         records = await self._records.of_job(job_id, within.start, within.end + BEHIND)
 
         def lines() -> list[LedgerTick]:
-            return account(job_id, spans, records, start=within.start, end=within.end, now=now)
+            known = account(job_id, spans, records, start=within.start, end=within.end, now=now)
+            kept_from = _kept_from(windows, now)
+            return [line for line in known if kept_from is None or line.tick > kept_from]
 
         return await asyncio.to_thread(lines)
 
@@ -188,6 +191,15 @@ class Ticks:
                 f"there are more than {most} ticks from {self._within.start.isoformat()} to "
                 f"{self._within.end.isoformat()}; that many were found by {reached.isoformat()}"
             )
+
+
+def _kept_from(windows: Sequence[Window], now: datetime) -> datetime | None:
+    """Return since when the records of a job with a retention of its own are kept; None: as long as all others'.
+
+    Ticks from before are left out: their records have left, and nobody can tell what became of them.
+    """
+    retention = windows[-1].spec.retention if windows else None
+    return None if retention is None else now - parse_duration(retention)
 
 
 def _shared(spec: JobSpec) -> Hashable | None:

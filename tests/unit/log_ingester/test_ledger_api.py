@@ -268,3 +268,14 @@ async def test_jobs_of_one_expression_whose_ticks_differ_are_not_taken_for_each_
     assert [len(part) for part in parts[:3]] == [50, 0, 29]
     assert {tick.tick for tick in parts[3]} != {tick.tick for tick in parts[0]}
     assert sorted((t.job_id, t.tick) for t in whole.ticks) == sorted((t.job_id, t.tick) for p in parts for t in p)
+
+
+async def test_ticks_from_before_what_is_kept_of_a_job_are_left_out() -> None:
+    """Their records have left by the job's own retention; they are not unaccounted for."""
+    happened: list[Happened] = [(200.0, "", LogOpened("log-1"))]
+    happened += [(199.5, JOB, JobCreated(replace(spec("short"), retention="30m")))]
+    async with reading(MemoryTicks(*each_minute(JOB, 29, 1)), happened) as reader:
+        of_one = await reader.of_job(JOB, Range(minutes_ago(60), minutes_ago(10)), None, 1000)
+        of_all = await reader.of_all(Range(minutes_ago(60), minutes_ago(10)), 1000)
+    assert (of_one.totals.ticks, of_one.totals.unaccounted) == (20, 0)
+    assert of_all.totals == of_one.totals
