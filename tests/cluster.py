@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
 import pymongo
 from pymongo.database import Database
 
 from dcron_core.clock import SystemClock
+from dcron_schemas.audit import Ledger
 from dcron_standalone.children import Starter
 from dcron_standalone.ports import LOOPBACK, free_port
 from dcron_standalone.servers import LocalServers
@@ -46,8 +48,8 @@ class Cluster:
                     service.child.kill()
             cluster._starter.close()
 
-    def start(self, masters: int = 1, workers: int = 2, ingesters: int = 1) -> None:
-        """Start services and wait until all are ready."""
+    def start(self, masters: int = 1, workers: int = 2, ingesters: int = 1, **of_workers: str) -> None:
+        """Start services, the workers with these settings, and wait until all are ready."""
         for _ in range(masters):
             self.add("master", "DCRON_MASTER_PORT")
         for _ in range(ingesters):
@@ -55,7 +57,7 @@ class Cluster:
             self._ingester_port = free_port()
         for index in range(workers):
             data = str(self.directory / f"worker-{index + 1}")
-            self.add("worker", "DCRON_WORKER_PORT", DCRON_WORKER_DATA=data)
+            self.add("worker", "DCRON_WORKER_PORT", free_port(), DCRON_WORKER_DATA=data, **of_workers)
         self.wait_ready()
 
     def add(self, component: str, port_variable: str, port: int = 0, **environment: str) -> Supervised:
@@ -99,6 +101,10 @@ class Cluster:
     def all_of(self, component: str) -> list[Supervised]:
         return [service for service in self.services if service.component == component]
 
+    def worker_id(self, worker: Supervised) -> str:
+        """Return the id that the worker calls itself by."""
+        return (self.directory / worker.name / "worker-id").read_text(encoding="ascii").strip()
+
     def api(self, component: str = "master", index: int = 0) -> httpx.Client:
         """Return a client of one service's HTTP API."""
         url = self.all_of(component)[index].url
@@ -112,6 +118,13 @@ class Cluster:
             yield client[self.names.database]
         finally:
             client.close()
+
+
+def ledger_of(ingester: httpx.Client, query: dict[str, Any]) -> Ledger:
+    """Ask the log-ingester what became of each tick."""
+    answer = ingester.get("/api/v1/audit/ledger", params={"limit": 10_000, **query}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return msgspec.json.decode(answer.content, type=Ledger)
 
 
 def dcron_command() -> list[str]:

@@ -12,7 +12,7 @@ import msgspec
 
 from dcron_schemas.audit import Ledger
 from dcron_standalone.supervision import Supervised
-from tests.cluster import TOKEN, Cluster, dcron_command, wait_until
+from tests.cluster import TOKEN, Cluster, dcron_command, ledger_of, wait_until
 
 EACH_SECOND = {"cron": "* * * * * *"}
 
@@ -33,7 +33,7 @@ def test_every_tick_is_accounted_for_while_jobs_change_and_a_worker_dies(cluster
         assert totals.runs > 40
         _check_each_job(ingester, jobs, end)
 
-        steady = _ledger(ingester, {"job_id": jobs["steady"], "end": end.isoformat()})
+        steady = ledger_of(ingester, {"job_id": jobs["steady"], "end": end.isoformat()})
         run = next(tick for tick in steady.ticks if tick.tick > first and tick.outcome == "run")
         assert run.execution_id is not None
         document = database.executions.find_one_and_delete({"_id": run.execution_id})
@@ -47,7 +47,7 @@ def test_every_tick_is_accounted_for_while_jobs_change_and_a_worker_dies(cluster
         assert "1 unaccounted" in said
 
         database.executions.insert_one({**document, "claims": [*document["claims"], 1]})
-        doubled = _ledger(ingester, {"end": end.isoformat()})
+        doubled = ledger_of(ingester, {"end": end.isoformat()})
         assert [(tick.tick, tick.outcome, tick.claims) for tick in doubled.ticks] == [(run.tick, "run", 2)]
         database.executions.replace_one({"_id": document["_id"]}, document)
         code, said = _dcron(cluster, "audit", "ledger", "--to", end.isoformat())
@@ -106,21 +106,15 @@ def _post(master: httpx.Client, job_id: str, what: str) -> None:
     assert answer.is_success, answer.text
 
 
-def _ledger(ingester: httpx.Client, query: dict[str, Any]) -> Ledger:
-    answer = ingester.get("/api/v1/audit/ledger", params={"limit": 10_000, **query}, timeout=60)
-    assert answer.status_code == 200, answer.text
-    return msgspec.json.decode(answer.content, type=Ledger)
-
-
 def _settled(ingester: httpx.Client, query: dict[str, Any]) -> Ledger | None:
-    ledger = _ledger(ingester, query)
+    ledger = ledger_of(ingester, query)
     return None if ledger.totals.pending else ledger
 
 
 def _check_each_job(ingester: httpx.Client, jobs: dict[str, str], end: datetime) -> None:
-    ledgers = {name: _ledger(ingester, {"job": name, "end": end.isoformat()}) for name in jobs}
+    ledgers = {name: ledger_of(ingester, {"job": name, "end": end.isoformat()}) for name in jobs}
     assert {name: ledger.job_id for name, ledger in ledgers.items()} == jobs, "also the one that was deleted"
-    whole = _ledger(ingester, {"end": end.isoformat()})
+    whole = ledger_of(ingester, {"end": end.isoformat()})
     for ledger in ledgers.values():
         assert ledger.totals.doubles == ledger.totals.unaccounted == 0
         assert len(ledger.ticks) == ledger.totals.ticks + ledger.totals.beyond

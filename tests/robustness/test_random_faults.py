@@ -4,8 +4,6 @@
 `DCRON_TEST_SEED` to see the same faults in the same order.
 """
 
-import os
-import random
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -15,44 +13,44 @@ import pytest
 from pymongo.database import Database
 
 from dcron_core.executions import tick_execution_id
-from dcron_standalone.supervision import Supervised
 from tests.cluster import Cluster, wait_until
+from tests.faults import Faults, Kind
 
 JOBS = 20
-FAULTS = ("worker", "master", "log-ingester", "etcd", "kafka", "mongodb")
+KINDS: tuple[Kind, ...] = ("worker", "master", "log-ingester", "etcd", "kafka", "mongodb")
 SETTLED_S = 180.0
 
 
 @pytest.mark.parametrize(
-    ("faults", "pause_s"), [(3, 2.0), pytest.param(25, 4.0, marks=pytest.mark.robustness)], ids=["short", "long"]
+    ("count", "pause_s"), [(3, 2.0), pytest.param(25, 4.0, marks=pytest.mark.robustness)], ids=["short", "long"]
 )
-def test_every_tick_is_accounted_for_under_random_faults(private_cluster: Cluster, faults: int, pause_s: float) -> None:
+def test_every_tick_is_accounted_for_under_random_faults(private_cluster: Cluster, count: int, pause_s: float) -> None:
     """G4, G5, G6, G8, G9: SIGKILL to services and servers, one after the other; each comes back."""
     cluster = private_cluster
-    seed = int(os.environ.get("DCRON_TEST_SEED", random.SystemRandom().randrange(10_000)))
-    print(f"seed {seed}")  # shown when the test fails
+    faults = Faults(cluster, KINDS, most_s=pause_s)
     cluster.start(masters=2, workers=3)
     job_ids = _create_jobs(cluster)
     start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
-    dice = random.Random(seed)
-    done = [_strike(cluster, dice, pause_s) for _ in range(faults)]
+    for _ in range(count):
+        faults.strike()
+        time.sleep(pause_s)  # let it work undisturbed for a while
     end = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
     with cluster.mongodb() as database:
         expected = _ticks(job_ids, start, end)
         wait_until(
             lambda: not (expected - _accounted(database)),
             "every tick to be accounted for",
-            lambda: f"seed {seed}, faults {done}: unaccounted {sorted(expected - _accounted(database))[:5]}",
+            lambda: f"{faults}: unaccounted {sorted(expected - _accounted(database))[:5]}",
             timeout_s=SETTLED_S,
         )
         _pause_all(cluster, job_ids)
         wait_until(
             lambda: not database.executions.count_documents({"status": "running"}),
             "every run to have an end",
-            lambda: f"seed {seed}, faults {done}: {list(database.executions.find({'status': 'running'}))[:3]}",
+            lambda: f"{faults}: {list(database.executions.find({'status': 'running'}))[:3]}",
             timeout_s=SETTLED_S,
         )
-        _check(database, expected, f"seed {seed}, faults {done}")
+        _check(database, expected, str(faults))
 
 
 def _create_jobs(cluster: Cluster) -> list[str]:
@@ -67,31 +65,6 @@ def _create_jobs(cluster: Cluster) -> list[str]:
             for number in range(JOBS)
         ]
         return [master.post("/api/v1/jobs", json=spec).json()["job_id"] for spec in specs]
-
-
-def _strike(cluster: Cluster, dice: random.Random, pause_s: float) -> str:
-    """Kill one of a kind, wait a little, start it again, wait until it is ready."""
-    kind = dice.choice(FAULTS)
-    down_s = dice.uniform(0.0, pause_s)
-    if kind in ("etcd", "kafka", "mongodb"):
-        server = {
-            "etcd": cluster.servers.etcd_server,
-            "kafka": cluster.servers.kafka_server,
-            "mongodb": cluster.servers.mongodb_server,
-        }[kind]
-        server.kill()
-        time.sleep(down_s)
-        server.start()
-    else:
-        service: Supervised = dice.choice(cluster.all_of(kind))
-        assert service.child is not None
-        service.child.kill()
-        time.sleep(down_s)
-        service.start()
-    for service in cluster.services:
-        wait_until(service.is_ready, f"{service.name} to be ready after {kind} was down", service.last_words)
-    time.sleep(pause_s)  # let it work undisturbed for a while
-    return f"{kind} {down_s:.1f} s"
 
 
 def _ticks(job_ids: list[str], start: datetime, end: datetime) -> set[str]:
