@@ -7,6 +7,7 @@
     ├── InvalidJobError          a definition that is refused; lists the fields
     ├── CommandRejectedError     a command the fold refused
     │   ├── UnknownJobError
+    │   │   └── UnknownVersionError
     │   ├── NameTakenError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
@@ -55,6 +56,10 @@ class CommandRejectedError(DcronError):
 
 class UnknownJobError(CommandRejectedError):
     """There is no job with that id."""
+
+
+class UnknownVersionError(UnknownJobError):
+    """The job never had that version."""
 
 
 class NameTakenError(CommandRejectedError):

@@ -21,6 +21,7 @@ from dcron_core.errors import (
     OffsetOutOfRangeError,
     UnavailableError,
     UnknownJobError,
+    UnknownVersionError,
     UnreadableRecordError,
     WrongInstantError,
 )
@@ -202,13 +203,13 @@ class History:
         )
 
     async def definition(self, job_id: str, version: int) -> JobSpec:
-        """Return the definition of one version; raise UnknownJobError if there is none."""
+        """Return the definition of one version; raise UnknownVersionError if there is none, UnknownJobError."""
         versions = await self.versions(job_id)
         for each in reversed(versions):
             if each.version == version and each.spec is not None:
                 return each.spec
         have = ", ".join(str(each.version) for each in versions if each.spec is not None)
-        raise UnknownJobError(f"job {job_id} has no version {version}; it has {have}")
+        raise UnknownVersionError(f"job {job_id} has no version {version}; it has {have}")
 
     async def _follow(self, sink: Sink | None) -> None:
         end = (await self._log.bounds()).end

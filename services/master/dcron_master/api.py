@@ -174,7 +174,7 @@ def info(service_info: NamedDependency[Info]) -> Info:
 
 def _table(projector: Projector) -> JobTable:
     if not projector.started.is_set():
-        raise UnavailableError("this master has not read etcd yet")
+        raise UnavailableError(str(projector.stopped or "this master has not read etcd yet"))
     return projector.table
 
 

@@ -31,7 +31,7 @@ class Verified(Struct, frozen=True, kw_only=True):
     lag: int | None  # how many of them etcd does not have yet
     jobs: int  # in the fold at the position
     drifts: tuple[Drift, ...] = ()
-    problem: str = ""  # why the two could not be compared, and what to do
+    problem: str = ""  # why the two could not be compared, or what stops masters further on; and what to do
 
 
 class Repaired(Struct, frozen=True, kw_only=True):
@@ -65,16 +65,29 @@ async def verify(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Verified:
             problem=str(error),
         )
     drifts = tuple(drift_of(replay.table, snapshot.jobs, keys))
+    jobs = len(replay.table)
+    problem = await _unreadable(job_log, replay, end)
     return Verified(
-        clean=not drifts,
+        clean=not drifts and not problem,
         revision=snapshot.revision,
         position=position,
         log_id=log_id,
         log_end=end,
         lag=end - 1 - position,
-        jobs=len(replay.table),
+        jobs=jobs,
         drifts=drifts,
+        problem=problem,
     )
+
+
+async def _unreadable(job_log: JobLog, replay: Replay, end: int) -> str:
+    """Read the log on to its end; tell what stops a master on the way, "" if nothing does."""
+    try:
+        async for _ in job_log.steps(replay, end):
+            pass
+    except LogMismatchError as error:
+        return str(error)
+    return ""
 
 
 async def repair(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Repaired:

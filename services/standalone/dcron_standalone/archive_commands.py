@@ -17,7 +17,7 @@ from dcron_core.jobs.heads import check_signature
 from dcron_schemas.audit import ChainHead, EventList, EventView, Verification
 from dcron_standalone.client import ApiError, Client
 from dcron_standalone.job_commands import DEFAULT_NAMESPACE, connected
-from dcron_standalone.moments import local
+from dcron_standalone.moments import instant_in, local
 from dcron_standalone.terminal import complain, note, out, say
 
 PAGE = 500
@@ -57,7 +57,7 @@ def list_events(
     kind
         Such as JobUpdated or JobDeleted.
     start
-        At this instant or after it, such as 2026-03-01T12:00:00Z.
+        At this instant or after it, such as 2026-03-01T12:00:00Z or 2h ago.
     end
         Before this instant.
     text
@@ -68,8 +68,8 @@ def list_events(
         Print JSON for programs.
     """
     filters = {
-        "job": job, "job_id": job_id, "namespace": namespace, "actor": actor, "kind": kind, "start": start, "end": end,
-        "text": text,
+        "job": job, "job_id": job_id, "namespace": namespace, "actor": actor, "kind": kind,
+        "start": instant_in("--from", start), "end": instant_in("--to", end), "text": text,
     }  # fmt: skip
     with connected() as client:
         wanted = {name: value for name, value in filters.items() if value}

@@ -1,6 +1,5 @@
 """`dcron audit ledger`: what became of every tick."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -10,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dcron_schemas.audit import Ledger, LedgerTick, LedgerTotals
-from dcron_standalone.client import ApiError, Client
+from dcron_standalone.client import Client
 from dcron_standalone.job_commands import Namespace, connected
-from dcron_standalone.moments import local
+from dcron_standalone.moments import instant_in, local
 from dcron_standalone.terminal import note, out, say
 
 TICKS_PER_PAGE = 10_000
@@ -38,7 +37,7 @@ def show_ledger(
         A job's name, also of one that was deleted, or its id. Left out: all jobs, of which only the ticks that must
         not be are listed.
     start
-        Ticks after this instant, such as 2026-03-29T01:00:00Z; an hour before --to by default.
+        Ticks after this instant, such as 2026-03-29T01:00:00Z or 2h; an hour before --to by default.
     end
         Ticks up to this instant; now by default.
     as_json
@@ -50,7 +49,9 @@ def show_ledger(
     if namespace:
         query["namespace"] = namespace
     query |= {
-        field: _checked(flag, text) for field, flag, text in (("start", "--from", start), ("end", "--to", end)) if text
+        field: instant_in(flag, text)
+        for field, flag, text in (("start", "--from", start), ("end", "--to", end))
+        if text
     }
     with connected() as client:
         ledger = _whole(client, query)
@@ -72,18 +73,6 @@ def _whole(client: Client, query: dict[str, Any]) -> Ledger:
         page = client.get(url, Ledger, {**query, "cursor": page.next_cursor}, timeout_s=TIMEOUT_S)
         ticks += page.ticks
     return replace(page, ticks=tuple(ticks), next_cursor=None)
-
-
-def _checked(flag: str, text: str) -> str:
-    """Return the instant as it was given; raise ApiError that names the flag if it is none."""
-    remedy = "write an instant with its zone, such as 2026-03-29T01:00:00Z"
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise ApiError(f"{flag} {text!r} is not an instant; {remedy}") from None
-    if instant.tzinfo is None:
-        raise ApiError(f"{flag} {text!r} has no zone; {remedy}")
-    return text
 
 
 def _is_id(name: str) -> bool:

@@ -240,12 +240,13 @@ async def _projection(servers: Servers) -> Projection | None:
 def _say_verified(verified: Verified) -> None:
     if verified.problem:
         say(verified.problem)
+    if verified.lag is None:  # the two could not be compared
         return
     for line in _drift_lines(verified.drifts):
         say(line)
     where = f"position {verified.position} of log {verified.log_id}"
     behind = f"; etcd is {verified.lag} events behind the log's end" if verified.lag else ""
-    if verified.clean:
+    if not verified.drifts:
         say(f"etcd's job table is the fold of the log at {where}: {verified.jobs} jobs{behind}")
     else:
         say(f"{len(verified.drifts)} keys differ from the fold at {where}{behind}; `dcron log repair` writes them")

@@ -246,6 +246,16 @@ async def test_a_log_that_cannot_be_read_is_named(world: World) -> None:
     assert not seen.clean
 
 
+async def test_a_record_behind_etcds_position_that_stops_every_master_is_named(world: World) -> None:
+    """What etcd has is right; but nothing more will come, and that is not clean."""
+    await projected(world)
+    async with world.log.producer() as producer:
+        await producer.append(JOB_EVENTS, "x", b"junk")
+    seen = await verified(world)
+    assert (seen.clean, seen.drifts, seen.lag, seen.jobs) == (False, (), 1, 2)
+    assert f"dcron log skip --offset {len(STORY) + 1}" in seen.problem
+
+
 async def test_a_master_that_starts_on_a_job_that_cannot_be_read_says_what_mends_it(world: World) -> None:
     await projected(world)
     await damaged(world)

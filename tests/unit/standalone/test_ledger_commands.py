@@ -10,8 +10,8 @@ from dcron_standalone.cli import main
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--from", "2026-03-01T00:00:00"], "--from '2026-03-01T00:00:00' has no zone; write an instant with its zone"),
-        (["steady", "--to", "noon"], "--to 'noon' is not an instant; write an instant with its zone, such as 2026-03-"),
+        (["--from", "2026-03-01T00:00:00"], "--from '2026-03-01T00:00:00' has no zone; write Z or an offset"),
+        (["steady", "--to", "noon"], "--to 'noon' is not an instant; write it such as 2026-"),
     ],
 )
 def test_an_instant_that_is_none_is_named_by_its_flag(

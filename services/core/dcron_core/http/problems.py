@@ -16,6 +16,7 @@ from dcron_core.errors import (
     OutcomeUnknownError,
     UnavailableError,
     UnknownJobError,
+    UnknownVersionError,
     VersionConflictError,
     WrongInstantError,
 )
@@ -77,6 +78,8 @@ def problem_of(error: Exception) -> Problem:
 
 def _refusal(error: CommandRejectedError) -> Problem:
     match error:
+        case UnknownVersionError():
+            return Problem(title="no such version", status=404, detail=str(error))
         case UnknownJobError():
             return Problem(title="no such job", status=404, detail=str(error))
         case VersionConflictError():
