@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.history import History
+from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError, problem_of, problem_response
 from dcron_core.http.request_id import request_id_of
 from dcron_log_ingester.cursors import Cursor, cursor_text
@@ -214,23 +215,3 @@ def _next_seq(execution: ExecutionView, chunks: Sequence[OutputPiece], from_seq:
 
 def _accepted_format(request: Request[Any, Any, Any]) -> str:
     return "text" if request.accept.best_match(["application/json", "text/plain"]) == "text/plain" else "json"
-
-
-def refuse_unknown_parameters(request: Request[Any, Any, Any], known: set[str]) -> None:
-    """Raise the problem that names each parameter that the route does not have."""
-    unknown = [name for name in request.query_params if name not in known]
-    if unknown:
-        raise ProblemError(
-            400,
-            "the request is not valid",
-            f"there is no parameter {unknown[0][:80]!r}",
-            errors=tuple(
-                FieldProblem(
-                    field=name[:80],
-                    value=str(request.query_params[name])[:80],
-                    message="no such parameter",
-                    remedy="one of " + ", ".join(sorted(known)),
-                )
-                for name in unknown
-            ),
-        )

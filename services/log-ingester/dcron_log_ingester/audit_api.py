@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from dcron_core.errors import LogMismatchError, UnavailableError
 from dcron_core.history import History
+from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
 from dcron_core.job_log import JobLog
 from dcron_core.jobs.heads import signed
-from dcron_log_ingester.api import refuse_unknown_parameters
 from dcron_log_ingester.archive import Archive
 from dcron_log_ingester.batches import stored_instant
 from dcron_log_ingester.store import EventArchive, EventFilter

@@ -15,8 +15,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
+from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
-from dcron_log_ingester.api import refuse_unknown_parameters
 from dcron_log_ingester.errors import UnknownExecutionError
 from dcron_log_ingester.feed import FeedFilter, FeedItem
 from dcron_log_ingester.parameters import bad, job_ids_of

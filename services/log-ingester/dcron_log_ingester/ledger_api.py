@@ -12,8 +12,8 @@ from dcron_core.clock import Clock
 from dcron_core.durations import format_duration
 from dcron_core.errors import UnknownJobError
 from dcron_core.history import History
+from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
-from dcron_log_ingester.api import refuse_unknown_parameters
 from dcron_log_ingester.errors import TooManyTicksError
 from dcron_log_ingester.ledger_reader import LedgerReader, Range
 from dcron_schemas.api import FieldProblem

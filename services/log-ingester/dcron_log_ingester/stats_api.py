@@ -10,8 +10,8 @@ from litestar.params import FromQuery
 from dcron_core.clock import Clock
 from dcron_core.durations import format_duration
 from dcron_core.history import History
+from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
-from dcron_log_ingester.api import refuse_unknown_parameters
 from dcron_log_ingester.batches import stored_instant
 from dcron_log_ingester.errors import TooMuchError
 from dcron_log_ingester.parameters import bad, duration_of, job_ids_of, span_of
