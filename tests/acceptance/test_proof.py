@@ -67,7 +67,7 @@ def test_every_command_is_found_and_proved(auditor: Auditor) -> None:
     assert "1 → 2" in table
     assert "applied: schedule.cron" in table
     assert "'2020-01-01'" in auditor("audit", "events", "--from", "2020-01-01", code=1)
-    assert "without a zone" in auditor("audit", "events", "--from", "2020-01-01T00:00:00", code=1)
+    assert "has no zone" in auditor("audit", "events", "--from", "2020-01-01T00:00:00", code=1)
     assert "intact: 5 events in the log, 5 in the archive" in auditor("audit", "verify")
 
 
