@@ -15,7 +15,7 @@ from tests.cluster import TOKEN, Cluster, dcron_command, wait_until
 TICKER = """
 name: ticker
 description: says its tick, every second
-run: {shell: 'echo "tick $DCRON_DUE_AT"; sleep 0.2; echo "still here" >&2'}
+run: {shell: 'echo "tick $DCRON_DUE_AT"; sleep 0.5; echo "still here" >&2'}
 schedule: {cron: "* * * * * *"}
 """
 
@@ -50,10 +50,7 @@ def test_a_job_is_applied_runs_is_seen_live_is_stored_once_and_stops_when_delete
 
     with cluster.api("log-ingester") as ingester, cluster.api() as master:
         job = master.get("/api/v1/jobs", params={"name": "ticker"}).json()["jobs"][0]
-        first = wait_until(lambda: _running(ingester, job["job_id"]), "a run to be running")
-        frames = frames_of(str(ingester.base_url), first["execution_id"])
-        assert frames[0]["frame"] == "state"
-        assert frames[0]["execution"]["status"] == "running", "the live view was opened while the run went on"
+        first, frames = wait_until(lambda: _seen_live(ingester, job["job_id"]), "a live view of a run that goes on")
         assert frames[-1]["frame"] == "finished"
         assert frames[-1]["execution"]["status"] == "succeeded"
         chunks = [frame["chunk"] for frame in frames if frame["frame"] == "output"]
@@ -87,6 +84,16 @@ def _running(ingester: httpx.Client, job_id: str) -> dict[str, Any] | None:
     answer = ingester.get("/api/v1/executions", params={"job_id": job_id, "status": "running"}).json()
     executions: list[dict[str, Any]] = answer["executions"]
     return executions[0] if executions else None
+
+
+def _seen_live(ingester: httpx.Client, job_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """Return a run and the frames of its live view, opened while it went on; None if it ended just before."""
+    run = _running(ingester, job_id)
+    frames = frames_of(str(ingester.base_url), run["execution_id"]) if run else []
+    if run is None or frames[0]["execution"]["status"] != "running":
+        return None
+    assert frames[0]["frame"] == "state"
+    return run, frames
 
 
 def _let_three_ticks_pass(master: httpx.Client, ingester: httpx.Client) -> None:
