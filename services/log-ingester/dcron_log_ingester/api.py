@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from litestar import Request, Response, get
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
@@ -43,6 +44,7 @@ LIST_PARAMETERS = {
 }  # fmt: skip
 MISSING = re.compile(r"[Mm]issing required \w+ parameter '(\w+)'")
 TEXT = "text/plain; charset=utf-8"
+OUTPUT_ANSWER = ResponseSpec(OutputPage, description="A page of chunks; or all that is stored, as text")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
 FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first chunk wanted")]
@@ -107,7 +109,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         """Return one run."""
         return await _existing(store, execution_id)
 
-    @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG])
+    @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG], responses={200: OUTPUT_ANSWER})
     async def get_output(
         request: Request[Any, Any, Any],
         execution_id: FromPath[str],
