@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import commands, ingest, latency, lateness, lists, replay, scale
+from benchmarks import commands, failover, ingest, latency, lateness, lists, replay, scale
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "replay": replay.run,
     "lists": lists.run,
     "scale": scale.run,
+    "failover": failover.run,
 }
 
 
