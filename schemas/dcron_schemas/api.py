@@ -148,6 +148,7 @@ class ExecutionView(Struct, frozen=True, kw_only=True):
     signal: int | None = None
     error: str = ""
     output_chunks: int | None = None  # known when the run is over
+    output_cut_bytes: int | None = None  # how much output was left out; known when the run is over
     cpu_user_s: float | None = None
     cpu_system_s: float | None = None
     max_rss_bytes: int | None = None
