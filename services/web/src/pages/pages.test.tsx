@@ -20,7 +20,7 @@ const run: Execution = {
   due_at: "2026-01-01T00:00:00Z", attempt: 1, worker_id: "worker-1", claimed_at: "2026-01-01T00:00:00Z",
   fencing_token: 1, status: "failed", host: "host", pid: 7, started_at: "2026-01-01T00:00:00.012Z",
   finished_at: "2026-01-01T00:00:02.512Z", exit_code: 2, signal: null, error: "", output_chunks: 2, cpu_user_s: 0.1,
-  cpu_system_s: 0, max_rss_bytes: 1024,
+  cpu_system_s: 0, max_rss_bytes: 1024, output_cut_bytes: 0,
 };
 
 type Answer = { status: number; body: unknown } | "unreachable";
