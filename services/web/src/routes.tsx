@@ -26,6 +26,11 @@ export const routes: readonly PageRoute[] = [
     nav: { label: "Runs", icon: "runs", key: "r" },
   },
   { path: "/runs/:id", page: lazy(() => import("./pages/run/RunPage")) },
+  {
+    path: "/workers",
+    page: lazy(() => import("./pages/workers/WorkersPage")),
+    nav: { label: "Workers", icon: "workers", key: "w" },
+  },
 ];
 
 /** Where the site begins. */
