@@ -54,6 +54,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.JobList,
             api.OutputPage,
             api.Preview,
+            api.Forecast,
             api.Problem,
             api.RunAccepted,
             api.SkippedTickList,

@@ -125,6 +125,25 @@ class Preview(Struct, frozen=True, kw_only=True):
     depends_on_job: bool  # the ticks are other ones for another job id: H, or jitter
 
 
+class ComingTick(Struct, frozen=True, kw_only=True):
+    """A tick to come of one of many jobs."""
+
+    at: datetime
+    job_id: str
+    job_name: str
+    namespace: str
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """The ticks with `start` < tick ≤ `end`; of very many, `end` is earlier than was asked."""
+
+    start: datetime
+    end: datetime  # whole up to here
+    bucket_s: float  # how long a bucket is
+    counts: tuple[int, ...]  # ticks in each bucket: the first one begins at `start`; the last may be shorter
+    ticks: tuple[ComingTick, ...]  # the first of them, in order
+
+
 class ExecutionView(Struct, frozen=True, kw_only=True):
     """A run as it is stored."""
 

@@ -37,6 +37,7 @@ from dcron_master.api import JobController, command_outcome, info
 from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
+from dcron_master.forecast_api import forecast_route
 from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
@@ -171,6 +172,7 @@ def _application(
         route_handlers=[
             *controllers,
             preview_job,
+            forecast_route(projector, clock),
             command_outcome,
             skip_record,
             info,

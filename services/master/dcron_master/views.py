@@ -73,7 +73,7 @@ def page_of(entries: list[JobEntry], *, namespace: str, name: str, text: str = "
     if not 1 <= limit <= MOST_PER_PAGE:
         raise bad_parameter("limit", str(limit), f"a number from 1 to {MOST_PER_PAGE}")
     after = _decode_cursor(cursor) if cursor else ("", "")
-    found = [entry for entry in entries if _matches(entry, namespace, name, text.lower())]
+    found = [entry for entry in entries if matches(entry, namespace, name, text.lower())]
     rest = [entry for entry in found if (entry.spec.namespace, entry.spec.name) > after]
     page = rest[:limit]
     return Page(page, len(found), _encode_cursor(page[-1]) if len(rest) > limit else None)
@@ -85,7 +85,8 @@ def job_list(page: Page, now: datetime) -> JobList:
     return JobList(jobs=jobs, total=page.total, next_cursor=page.next_cursor)
 
 
-def _matches(entry: JobEntry, namespace: str, name: str, text: str) -> bool:
+def matches(entry: JobEntry, namespace: str, name: str, text: str) -> bool:
+    """Say whether a job is in the namespace, has the name, and holds the text, in lower case; empty: any."""
     spec = entry.spec
     if (namespace and spec.namespace != namespace) or (name and spec.name != name):
         return False
