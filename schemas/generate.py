@@ -55,6 +55,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.OutputPage,
             api.Preview,
             api.Forecast,
+            api.Pipeline,
             api.Problem,
             api.RunAccepted,
             api.SkippedTickList,

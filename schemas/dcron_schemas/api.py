@@ -263,6 +263,14 @@ class Stats(Struct, frozen=True, kw_only=True):
     buckets: tuple[BucketStats, ...]  # oldest first, empty ones too
 
 
+class Pipeline(Struct, frozen=True, kw_only=True):
+    """How far one log-ingester is behind the log of runs."""
+
+    partitions: int  # that it reads; others read the rest. 0: it has not measured yet
+    waiting_records: int  # in them, that are not read yet
+    viewers: int  # live views that are open at it
+
+
 class StateFrame(Struct, frozen=True, kw_only=True, tag="state", tag_field="frame"):
     """The run as it is now; the first frame, and again when it starts."""
 

@@ -24,6 +24,7 @@ from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.ledger_api import ledger_routes
 from dcron_log_ingester.ledger_reader import LedgerReader
 from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.pipeline_api import pipeline_route
 from dcron_log_ingester.readings import Readings
 from dcron_log_ingester.replayer import Replayer
 from dcron_log_ingester.stats_api import stats_route
@@ -50,6 +51,7 @@ def application(
         route_handlers=[
             *routes(store, audit.history, clock),
             stats_route(store, audit.history, clock),
+            pipeline_route(metrics),
             *dead_letter_routes(store.letters, replayer),
             *audit_routes(audit),
             *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention)),

@@ -1,14 +1,14 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Route, Switch } from "wouter";
 import { queryClient } from "./api/services";
 import { NoticesProvider } from "./components/notices";
 import { PageFailure } from "./components/PageFailure";
 import { Loading } from "./components/states";
 import { LiveProvider } from "./live/LiveProvider";
 import { NotFoundPage } from "./pages/NotFoundPage";
-import { routes, START } from "./routes";
+import { routes } from "./routes";
 import { Shell } from "./shell/Shell";
 import { theme } from "./theme";
 
@@ -42,11 +42,6 @@ function Pages() {
           )}
         </Route>
       ))}
-      {!routes.some(({ path }) => path === "/") && (
-        <Route path="/">
-          <Redirect to={START} replace />
-        </Route>
-      )}
       <Route component={NotFoundPage} />
     </Switch>
   );

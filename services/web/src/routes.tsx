@@ -15,6 +15,11 @@ export interface PageRoute {
 /** Every page of the site, each in a file of its own that is loaded when it is opened. */
 export const routes: readonly PageRoute[] = [
   {
+    path: "/",
+    page: lazy(() => import("./pages/overview/OverviewPage")),
+    nav: { label: "Overview", icon: "overview", key: "o" },
+  },
+  {
     path: "/jobs",
     page: lazy(() => import("./pages/jobs/JobsPage")),
     nav: { label: "Jobs", icon: "jobs", key: "j" },
@@ -32,6 +37,3 @@ export const routes: readonly PageRoute[] = [
     nav: { label: "Workers", icon: "workers", key: "w" },
   },
 ];
-
-/** Where the site begins. */
-export const START = "/jobs";

@@ -4,7 +4,7 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { type Parameters, type RequestOptions, UnreachableError, withQuery } from "./client";
 import { newKey } from "./keys";
 import { master } from "./services";
-import type { Job, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList } from "./types";
+import type { Forecast, Job, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList } from "./types";
 
 const POLL_MS = 5_000; // what others change is not in the feed
 const COMMAND_ATTEMPTS = 3;
@@ -43,6 +43,17 @@ export const previewQuery = (spec: Partial<JobSpec>, count: number, jobId?: stri
         method: "POST",
         body: spec,
       }),
+  });
+
+const FORECAST_MS = 30_000;
+
+/** The ticks to come; `query` holds the parameters of `GET /api/v1/forecast`. */
+export const forecastQuery = (query: Parameters) =>
+  queryOptions({
+    queryKey: ["forecast", query],
+    queryFn: ({ signal }) => master.request<Forecast>(withQuery("/api/v1/forecast", query), { signal }),
+    refetchInterval: FORECAST_MS,
+    placeholderData: keepPreviousData,
   });
 
 export const workersQuery = queryOptions({
