@@ -53,7 +53,8 @@ class Job(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     updated_by: str
     next_tick: datetime | None  # None: paused, manual or over
-    schedule_text: str  # the schedule in a few words
+    schedule_text: str  # the schedule as it is written
+    schedule_words: str = ""  # in words, as a preview has them
 
 
 class JobList(Struct, frozen=True, kw_only=True):
@@ -62,6 +63,21 @@ class JobList(Struct, frozen=True, kw_only=True):
     jobs: tuple[Job, ...]
     total: int  # that match, over all pages
     next_cursor: str | None = None  # give it back as ?cursor= for the next page
+
+
+class JobFacet(Struct, frozen=True, kw_only=True):
+    """A namespace, tag or state, and how many jobs have it."""
+
+    value: str
+    jobs: int
+
+
+class JobFacets(Struct, frozen=True, kw_only=True):
+    """By what jobs can be chosen; of each the 500 with the most jobs, by name."""
+
+    namespaces: tuple[JobFacet, ...]
+    tags: tuple[JobFacet, ...]
+    states: tuple[JobFacet, ...]  # enabled, paused
 
 
 class RunAccepted(Struct, frozen=True, kw_only=True):
@@ -179,6 +195,29 @@ class ExecutionList(Struct, frozen=True, kw_only=True):
     executions: tuple[ExecutionView, ...]
     next_cursor: str | None = None
     searched_to: datetime | None = None  # the search stopped here, at its bound; `next_cursor` goes on with it
+
+
+class RecentRun(Struct, frozen=True, kw_only=True):
+    """One of a job's last runs, in short."""
+
+    execution_id: str
+    due_at: datetime
+    status: Status
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class RecentRuns(Struct, frozen=True, kw_only=True):
+    """The last runs of one job, newest due first."""
+
+    job_id: str
+    runs: tuple[RecentRun, ...]
+
+
+class RecentRunsList(Struct, frozen=True, kw_only=True):
+    """The last runs of several jobs, in the order in which they were asked for."""
+
+    jobs: tuple[RecentRuns, ...]
 
 
 class OutputPiece(Struct, frozen=True, kw_only=True):

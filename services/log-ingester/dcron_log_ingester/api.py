@@ -29,6 +29,8 @@ from dcron_schemas.api import (
     FieldProblem,
     OutputPage,
     OutputPiece,
+    RecentRuns,
+    RecentRunsList,
     SkippedTickList,
     Status,
 )
@@ -36,6 +38,7 @@ from dcron_schemas.api import (
 MOST_RUNS = 500
 MOST_CHUNKS = 1000
 MOST_JOBS = 200
+MOST_RECENT = 50
 TAG = "executions"
 OutputStream = Literal["stdout", "stderr"]
 LIST_PARAMETERS = {
@@ -51,6 +54,7 @@ FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first 
 JobIds = Annotated[list[str], QueryParameter(min_items=1, max_items=MOST_JOBS, description="repeatable")]
 
 
+Recent = Annotated[int, QueryParameter(ge=1, le=MOST_RECENT, description="most runs of a job")]
 Text = Annotated[
     str | None, QueryParameter(min_length=1, max_length=200, description="in the output, as it was written")
 ]
@@ -103,6 +107,16 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         refuse_unknown_parameters(request, {"job_id"})
         found = await asyncio.gather(*(lists.last(each) for each in dict.fromkeys(job_id)))
         return ExecutionList(executions=tuple(view for view in found if view is not None))
+
+    @get("/api/v1/executions/recent", tags=[TAG])
+    async def recent_executions(request: Request[Any, Any, Any], job_id: JobIds, limit: Recent = 20) -> RecentRunsList:
+        """Return the last runs of each job that is named, in short: for a drawing beside its name."""
+        refuse_unknown_parameters(request, {"job_id", "limit"})
+        wanted = list(dict.fromkeys(job_id))
+        found = await asyncio.gather(*(lists.recent(each, limit) for each in wanted))
+        return RecentRunsList(
+            jobs=tuple(RecentRuns(job_id=each, runs=tuple(runs)) for each, runs in zip(wanted, found, strict=True))
+        )
 
     @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
     async def get_execution(execution_id: FromPath[str]) -> ExecutionView:
@@ -158,7 +172,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         following = cursor_text(Cursor(page[-1]["tick"], page[-1]["_id"])) if len(found) > limit else None
         return SkippedTickList(ticks=tuple(skipped_tick(each) for each in page), next_cursor=following)
 
-    return [list_executions, latest_executions, get_execution, get_output, skipped_ticks]
+    return [list_executions, latest_executions, recent_executions, get_execution, get_output, skipped_ticks]
 
 
 def refused_parameters(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:

@@ -21,8 +21,8 @@ from dcron_core.errors import UnavailableError
 from dcron_core.http.parameters import parse_instant, refuse_unknown_parameters
 from dcron_core.http.problems import parse_uuid
 from dcron_core.schedule.forecast import Coming, Lane, lane_of, merged
+from dcron_master.listing import Wanted, bad_parameter
 from dcron_master.projector import Projector
-from dcron_master.views import bad_parameter, matches
 from dcron_schemas.api import ComingTick, Forecast
 from dcron_schemas.state import JobEntry
 
@@ -141,7 +141,8 @@ def _chosen(projector: Projector, namespace: str, text: str, job_ids: Sequence[s
         entries = [entry for entry in found if entry is not None]
     else:
         entries = projector.table.entries()
-    return [entry for entry in entries if matches(entry, namespace, "", text.lower())]
+    wanted = Wanted(namespace=namespace, text=text)
+    return [entry for entry in entries if wanted.has(entry)]
 
 
 def _span(start: str, end: str, bucket: str, now: datetime) -> Span:

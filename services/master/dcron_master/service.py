@@ -41,6 +41,7 @@ from dcron_master.forecast_api import forecast_route
 from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
+from dcron_master.next_ticks import NextTicks
 from dcron_master.page import login, page, security_headers
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
@@ -162,6 +163,7 @@ def _application(
         "commands": commands,
         "record_skips": skips,
         "workers": workers,
+        "next_ticks": NextTicks(),
         "clock": clock,
         "ids": ids,
         "token_secret": settings.token,
