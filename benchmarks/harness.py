@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import commands, ingest, latency, lateness, lists, replay
+from benchmarks import commands, ingest, latency, lateness, lists, output, replay
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "commands": commands.run,
     "replay": replay.run,
     "lists": lists.run,
+    "output": output.run,
 }
 
 

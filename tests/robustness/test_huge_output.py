@@ -4,11 +4,13 @@ On real processes and servers. What is bounded is the most memory that a process
 before. `make test` runs a small form, `make robustness` the full one.
 """
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,82 @@ def test_memory_is_bounded_and_others_start_in_time_whatever_a_job_writes(cluste
         print(f"lateness of {len(late)} starts: most {max(late):.3f} s, median {sorted(late)[len(late) // 2]:.4f} s")
         assert max(late) < MOST_LATE_S
         _check_cut(ingester, _runs(ingester, _id(master, "cut"))[0], size.printed)
+
+
+@pytest.mark.parametrize(
+    ("printed", "spool"), [(60 * MB, 16 << 20), pytest.param(600 * MB, 128 << 20, marks=pytest.mark.robustness)],
+    ids=["short", "full"],
+)  # fmt: skip
+def test_a_printer_without_kafka_fills_its_share_of_the_disk_and_nothing_else(
+    private_cluster: Cluster, printed: int, spool: int
+) -> None:
+    """G8, G10: its output is cut with a mark, no result is lost, memory is bounded, and others start in time."""
+    cluster = private_cluster
+    cluster.start(workers=1, DCRON_WORKER_SPOOL_BYTES=str(spool))
+    with cluster.api() as master, cluster.api("log-ingester") as ingester, cluster.api("worker") as worker:
+        metronome = _create(master, "metronome", "true", schedule={"every": "1s"}, overlap="allow")
+        shell = f"sleep 2; yes '{LINE}' | head -c {printed}"
+        printer = _create(master, "printer", shell, limits={"output_bytes": printed})
+        wait_until(lambda: _runs(ingester, metronome), "the metronome to run")
+        execution_id = master.post(f"/api/v1/jobs/{printer}/run").json()["execution_id"]
+        wait_until(lambda: _runs(ingester, printer), "the printer to run")
+        with peaks(cluster, "without Kafka"):
+            cluster.servers.kafka_server.kill()
+            wait_until(lambda: _said(master)["spool"].startswith("full"), "the worker to say that its spool is full")
+            wait_until(lambda: _metric(worker, "dcron_worker_running") == 0, "the printer to end")
+            before = _metric(worker, "dcron_worker_spool_records")
+            wait_until(lambda: _metric(worker, "dcron_worker_spool_records") >= before + 8, "results of the metronome")
+            assert _on_disk(cluster) <= spool
+        cluster.servers.kafka_server.start()
+        run = wait_until(lambda: _over(ingester, execution_id), "the printer's end to be stored", timeout_s=120)
+        assert run["status"] == "succeeded"
+        text = _output(ingester, execution_id)
+        marks = re.findall(r"\n\[dcron: (\d+) bytes of stdout left out here, the worker's spool was full\]\n", text)
+        assert sum(map(int, marks)) == run["output_cut_bytes"] == printed - _kept(text)
+        wait_until(lambda: not _said(master)["spool"], "the worker to be well again")
+        _check_metronome(ingester, metronome)
+
+
+def _check_metronome(ingester: httpx.Client, job_id: str) -> None:
+    """No tick is missing, and each started in time."""
+    runs = wait_until(lambda: _without_hole(_runs(ingester, job_id)), "the metronome's runs to be stored")
+    assert max(_lateness_s(run) for run in runs) < MOST_LATE_S
+
+
+def _without_hole(runs: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    due = sorted(datetime.fromisoformat(run["due_at"]) for run in runs if run["finished_at"])
+    gaps = {(after - before).total_seconds() for before, after in pairwise(due)}
+    return runs if gaps == {1.0} and len(due) > 8 else None
+
+
+def _over(ingester: httpx.Client, execution_id: str) -> dict[str, Any] | None:
+    answer = ingester.get(f"/api/v1/executions/{execution_id}")
+    run: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+    return run if run.get("finished_at") else None
+
+
+def _output(ingester: httpx.Client, execution_id: str) -> str:
+    url = f"/api/v1/executions/{execution_id}/output"
+    return ingester.get(url, params={"format": "text"}, timeout=60).text
+
+
+def _kept(text: str) -> int:
+    return len(re.sub(r"\n\[dcron: [^\]]*\]\n", "", text))
+
+
+def _said(master: httpx.Client) -> dict[str, Any]:
+    """Return what the worker says of itself."""
+    answer: dict[str, Any] = master.get("/api/v1/workers").json()["workers"][0]
+    return answer
+
+
+def _metric(worker: httpx.Client, name: str) -> float:
+    lines = worker.get("/metrics").text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(f"{name} "))
+
+
+def _on_disk(cluster: Cluster) -> int:
+    return sum(path.stat().st_size for path in cluster.directory.glob("worker-1/spool/*.segment"))
 
 
 @contextmanager
@@ -149,8 +227,7 @@ def _download_by_all(cluster: Cluster, execution_id: str, size: int) -> None:
 
 def _check_cut(ingester: httpx.Client, run: dict[str, Any], printed: int) -> None:
     """Of what was too much, head and tail are there, and a line between them says how much is missing."""
-    url = f"/api/v1/executions/{run['execution_id']}/output"
-    text = ingester.get(url, params={"format": "text"}, timeout=60).text
+    text = _output(ingester, run["execution_id"])
     mark = f"\n[dcron: {run['output_cut_bytes']} bytes of stdout left out here]\n"
     head, tail = text.split(mark)
     whole = f"{LINE}\n" * (printed // (len(LINE) + 1) + 1)
