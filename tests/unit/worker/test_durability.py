@@ -92,7 +92,12 @@ async def test_an_end_that_cannot_be_read_stops_no_worker(tmp_path: Path) -> Non
         spool.append(SpoolRecord("of another release", b'{"kind":"ExecutionMelted"}', closes=True))
     ports = Ports()
     entry = await put_job(ports, on_request("job", "true"))
-    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path) as worker:
+        ports.log.down = True  # before the worker's tasks have had a turn
+        async with ports.client(worker.port) as client:
+            while (await client.get("/readyz")).status_code != 200:
+                await asyncio.sleep(0.01)
+        ports.log.down = False
         await want_run(ports, entry)
         while not any(value.startswith(b'{"kind":"ExecutionFinished"') for value in values(ports)):
             await asyncio.sleep(0.01)
