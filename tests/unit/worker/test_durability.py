@@ -1,13 +1,16 @@
 """Which record survives what: the order of disk, etcd and Kafka at the end of a run (G6, G8)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from dcron_core.adapters.memory import MemoryStore
+from dcron_core.adapters.memory.log import MemoryLog, MemoryProducer
 from dcron_core.clock import SystemClock
+from dcron_core.errors import LogUnavailableError
 from dcron_core.ports.store import Put, Transaction, TransactionResult
 from dcron_schemas.codec import decode_state
 from dcron_schemas.state import ExecutionEntry
@@ -86,18 +89,31 @@ async def test_a_result_would_survive_a_power_cut_before_etcd_has_it(
     assert judge.outcomes == [True]
 
 
+class Closed(MemoryLog):
+    """Has topics, and takes no records until it opens."""
+
+    opens = False
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[MemoryProducer]:
+        if not self.opens:
+            raise LogUnavailableError("closed")
+        async with super().producer() as producer:
+            yield producer
+
+
 async def test_an_end_that_cannot_be_read_stops_no_worker(tmp_path: Path) -> None:
     """G8: a spool that another release wrote is sent as it is, and the worker starts."""
     async with Spool(tmp_path / "spool", SystemClock()) as spool:
         spool.append(SpoolRecord("of another release", b'{"kind":"ExecutionMelted"}', closes=True))
     ports = Ports()
     entry = await put_job(ports, on_request("job", "true"))
+    ports.log = log = Closed(ports.clock)
     async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path) as worker:
-        ports.log.down = True  # before the worker's tasks have had a turn
         async with ports.client(worker.port) as client:
             while (await client.get("/readyz")).status_code != 200:
                 await asyncio.sleep(0.01)
-        ports.log.down = False
+        log.opens = True
         await want_run(ports, entry)
         while not any(value.startswith(b'{"kind":"ExecutionFinished"') for value in values(ports)):
             await asyncio.sleep(0.01)
