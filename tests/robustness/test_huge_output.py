@@ -5,20 +5,23 @@ before. `make test` runs a small form, `make robustness` the full one.
 """
 
 import re
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from msgspec import Struct
+from websockets.sync.client import connect
 
-from tests.cluster import Cluster, wait_until
+from dcron_schemas.api import Frame, OutputFrame
+from tests.cluster import TOKEN, Cluster, wait_until
 
 MB = 1_000_000
 LINE = "2026-01-01T00:00:00.000000 INFO copied part 000042 of archive-0001.tar.zst and checked its hash"
@@ -63,6 +66,8 @@ def test_memory_is_bounded_and_others_start_in_time_whatever_a_job_writes(cluste
         kept = _runs(ingester, _id(master, "kept"))[0]["execution_id"]
         with peaks(cluster, "downloads"):
             _download_by_all(cluster, kept, size.kept)
+        with peaks(cluster, "live views"):
+            _view_by_all(cluster, kept, size.kept)
         late = [_lateness_s(run) for run in _runs(ingester, metronome)]
         print(f"lateness of {len(late)} starts: most {max(late):.3f} s, median {sorted(late)[len(late) // 2]:.4f} s")
         assert max(late) < MOST_LATE_S
@@ -217,12 +222,33 @@ def _download_by_all(cluster: Cluster, execution_id: str, size: int) -> None:
             for piece in answer.iter_bytes():
                 received[number] += len(piece)
 
-    threads = [threading.Thread(target=download, args=(number,)) for number in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _all_at_once(download)
     assert received == [size] * CLIENTS
+
+
+def _view_by_all(cluster: Cluster, execution_id: str, size: int) -> None:
+    """Follow a whole output over websockets, while others have connected and take nothing."""
+    url = f"{cluster.all_of('log-ingester')[0].url.replace('http', 'ws', 1)}/ws/executions/{execution_id}"
+    token = {"Authorization": f"Bearer {TOKEN}"}
+    received = [0] * CLIENTS
+
+    def view(number: int) -> None:
+        with connect(url, additional_headers=token, proxy=None) as socket:
+            for message in socket:
+                frame = msgspec.json.decode(message, type=Frame)
+                received[number] += len(frame.chunk.text) if isinstance(frame, OutputFrame) else 0
+
+    with ExitStack() as stalled:
+        for _ in range(CLIENTS):
+            stalled.enter_context(connect(url, additional_headers=token, proxy=None, close_timeout=0.1))
+        _all_at_once(view)
+    assert received == [size] * CLIENTS
+
+
+def _all_at_once(work: Callable[[int], None]) -> None:
+    """Let every client do that."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(work, range(CLIENTS)))
 
 
 def _check_cut(ingester: httpx.Client, run: dict[str, Any], printed: int) -> None:
