@@ -7,19 +7,37 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import commands, ingest, latency, lateness, lists, output, replay
+from benchmarks import (
+    calls,
+    claims,
+    commands,
+    failover,
+    ingest,
+    latency,
+    lateness,
+    lists,
+    output,
+    replay,
+    scale,
+    throughput,
+)
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "lateness": lateness.run,
+    "throughput": throughput.run,
+    "claims": claims.run,
+    "calls": calls.run,
     "latency": latency.run,
     "ingest": ingest.run,
     "commands": commands.run,
     "replay": replay.run,
     "lists": lists.run,
     "output": output.run,
+    "scale": scale.run,
+    "failover": failover.run,
 }
 
 

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
+from dcron_core.session import LeaseSession
 from dcron_core.telemetry import get_logger
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, TickSkipped
 from dcron_schemas.state import JobEntry
@@ -94,10 +95,6 @@ class Runner:
         """How many runs are claimed and not over."""
         return len(self._running)
 
-    def owns(self, execution_id: str) -> bool:
-        """Tell whether that run is claimed here and not over."""
-        return execution_id in self._running
-
     def stop(self, execution_id: str, stop: Stop) -> None:
         """End a run early; nothing happens if it is not here, or being stopped already."""
         running = self._running.get(execution_id)
@@ -110,10 +107,12 @@ class Runner:
             if not exclusive_only or running.claimed.entry.spec.overlap != "allow":
                 self.stop(execution_id, stop)
 
-    async def run(self, claimed: Claimed, stop: Stop | None = None) -> None:
+    async def run(self, claimed: Claimed, session: LeaseSession, stop: Stop | None = None) -> None:
         """Run to the end. The end is in etcd when this returns; Kafka gets its record in its own time.
 
-        With `stop`, the run is ended before it begins.
+        With `stop`, the run is ended before it begins. So is an exclusive one when the lease that it was claimed under
+        is not trusted any more at its start: another run of the job may be alive by then (G7). A worker that stood
+        still while it held the run would otherwise start it before it notices.
         """
         execution = claimed.execution
         running = _Running(claimed, asyncio.get_running_loop().create_future())
@@ -123,6 +122,8 @@ class Runner:
         self._metrics.running.inc()
         try:
             await self._hold_until(execution.due_at, running)
+            if not session.trusted and claimed.entry.spec.overlap != "allow":
+                self.stop(execution.execution_id, Stop("killed", "the worker lost its lease before the run began"))
             why_not = self._refusal(claimed)
             if why_not:
                 await self._give_up(execution, why_not)

@@ -177,7 +177,7 @@ def _assemble(
         stagger=stagger,
         metrics=metrics,
     )
-    claimer = Claimer(claiming, WantedRuns(claiming, runner))
+    claimer = Claimer(claiming, WantedRuns(claiming))
     entry = WorkerEntry(
         worker_id=guard.worker_id,
         host=socket.gethostname(),
