@@ -72,7 +72,8 @@ async def test_a_finished_run_longer_than_a_page_is_read_to_its_end() -> None:
 async def test_who_comes_late_to_a_run_that_wrote_much_just_now_gets_it_all() -> None:
     """What was written in the last minute can be more than a viewer's queue holds: the beginning is in the store."""
     stage = Stage(queue_bytes=20_000)
-    records = [started(RUN), *(chunk(RUN, seq, "x" * 1000) for seq in range(300)), finished(RUN, 300)]
+    output = [chunk(RUN, seq, "x" * 1000) for seq in range(300)]
+    records: list[ExecutionRecord] = [started(RUN), *output, finished(RUN, 300)]
     await stage.keep(*records[:290])
     stage.say(*records)
     view = stage.watch()
