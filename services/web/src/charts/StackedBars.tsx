@@ -8,6 +8,7 @@ const LEFT = 40;
 const BOTTOM = 20;
 const TOP = 8;
 const PIXELS_A_LABEL = 90;
+const HALF_LABEL = 18;
 
 export interface Part {
   name: string; // in words
@@ -37,13 +38,15 @@ export function StackedBars({ title, bars, end, height = 150 }: Props) {
   const x = (at: number): number => LEFT + ((at - first) / span) * (width - LEFT);
   const tall = (count: number): number => (count / top) * (height - BOTTOM - TOP);
   const total = bars.reduce((sum, bar) => sum + totalOf(bar), 0);
+  const labels = Math.max(2, Math.floor(width / PIXELS_A_LABEL));
+  const times = roundTimes(first, end, labels).filter((at) => x(at) <= width - HALF_LABEL);
   return (
     <div ref={frame} className="chart">
       {width > 0 && (
         <svg width={width} height={height} role="img" aria-labelledby={id}>
           <title id={id}>{`${title}: ${total.toLocaleString("en")} from ${instant(first)} to ${instant(end)}`}</title>
           <Grid width={width} height={height} top={top} />
-          {roundTimes(first, end, Math.max(2, Math.floor(width / PIXELS_A_LABEL))).map((at) => (
+          {times.map((at) => (
             <text key={at} className="chart-label chart-time" x={x(at)} y={height - 5}>
               {timeLabel(at, span)}
             </text>

@@ -12,7 +12,7 @@ const LOGGED_OUT: Problem = { title: "not logged in", status: 401, detail: "no c
 const job: Job = {
   job_id: JOB_ID, version: 3, spec: { name: "backup", run: { argv: ["tar", "a file"] }, schedule: { every: "1h" } },
   anchor: "2026-01-01T00:00:00Z", position: 1, created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z",
-  updated_by: "ada", next_tick: new Date(Date.now() + 65_500).toISOString(), schedule_text: "every 1 h",
+  updated_by: "ada", next_tick: new Date(Date.now() + 65_500).toISOString(), schedule_text: "every 1 h", schedule_words: "every hour",
 };
 
 const run: Execution = {

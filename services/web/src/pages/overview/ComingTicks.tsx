@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { forecastQuery } from "../../api/master";
-import type { Forecast } from "../../api/types";
+import { forecastQuery, jobsQuery } from "../../api/master";
+import type { Forecast, Job } from "../../api/types";
 import { StackedBars } from "../../charts/StackedBars";
 import { Ready } from "../../components/states";
 import { Countdown } from "../../components/When";
@@ -10,7 +10,6 @@ import { useNow } from "../../time/useNow";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const SHOWN = 40; // jobs tick often: enough that some are still to come when the next answer is there
 const MOST_ROWS = 6;
 
 /** What is due in the next hour. */
@@ -22,9 +21,10 @@ export function ComingTicks() {
       start: new Date(start).toISOString(),
       end: new Date(start + HOUR).toISOString(),
       bucket: "2m",
-      limit: SHOWN,
+      limit: 0,
     }),
   );
+  const first = useQuery(jobsQuery({ sort: "next_tick", job_state: "enabled", limit: MOST_ROWS }));
   return (
     <section className="overview-part">
       <h2>The next hour</h2>
@@ -35,7 +35,7 @@ export function ComingTicks() {
             {Date.parse(data.end) < start + HOUR && (
               <p className="table-note">So many ticks that they were counted up to {formatAbsolute(data.end)} only.</p>
             )}
-            <Soonest ticks={soonest(data, now)} />
+            {first.data && <Soonest jobs={first.data.jobs} />}
           </div>
         )}
       </Ready>
@@ -51,32 +51,32 @@ function barsOf({ start, bucket_s, counts }: Forecast) {
   }));
 }
 
-/** The next tick of each of the jobs that are due first. */
-function soonest({ ticks }: Forecast, now: number): Forecast["ticks"] {
-  const seen = new Set<string>();
-  const ahead = ticks.filter(({ at }) => Date.parse(at) > now);
-  return ahead.filter(({ job_id }) => !seen.has(job_id) && seen.add(job_id)).slice(0, MOST_ROWS);
-}
-
-function Soonest({ ticks }: { ticks: Forecast["ticks"] }) {
-  if (ticks.length === 0) return <p className="table-note">Nothing is due soon.</p>;
+function Soonest({ jobs }: { jobs: Job[] }) {
+  const ticking = jobs.flatMap(({ job_id, spec, next_tick }) => (next_tick ? [{ job_id, spec, next_tick }] : []));
+  if (ticking.length === 0) return <p className="table-note">Nothing is due soon.</p>;
   return (
     <table className="table overview-jobs">
       <caption className="visually-hidden">The jobs that are due first</caption>
       <thead>
         <tr>
           <th scope="col">Due first</th>
-          <th scope="col">In</th>
+          <th scope="col">Namespace</th>
+          <th scope="col" className="number">
+            In
+          </th>
         </tr>
       </thead>
       <tbody>
-        {ticks.map(({ at, job_id, job_name, namespace }) => (
+        {ticking.map(({ job_id, spec, next_tick }) => (
           <tr key={job_id}>
             <th scope="row">
-              <Link href={`/jobs/${job_id}`}>{job_name}</Link> <span className="job-namespace">{namespace}</span>
+              <Link href={`/jobs/${job_id}`}>{spec.name}</Link>
             </th>
+            <td data-name="Namespace" className="muted">
+              {spec.namespace ?? "default"}
+            </td>
             <td className="number">
-              <Countdown to={at} zone="UTC" />
+              <Countdown to={next_tick} zone={spec.timezone ?? "UTC"} />
             </td>
           </tr>
         ))}

@@ -20,9 +20,9 @@ export function Figures({ span }: { span: SpanName }) {
   return (
     <dl className="panel overview-figures" aria-label="At a glance">
       <Figure name="Running now">
-        {running && `${running.executions.length.toLocaleString("en")}${running.next_cursor ? "+" : ""}`}
+        {running && `${running.executions.length.toLocaleString("en")}${running.executions.length === MOST_RUNNING ? "+" : ""}`}
       </Figure>
-      <Figure name={`Runs in ${SPANS[span].label}`}>{total && total.runs.toLocaleString("en")}</Figure>
+      <Figure name={`Runs, last ${SPANS[span].label}`}>{total && total.runs.toLocaleString("en")}</Figure>
       <Figure name="Succeeded" tone={failed ? "warn" : "good"}>
         {total && rateText(total.success_rate)}
       </Figure>

@@ -28,10 +28,10 @@ export function RunsNow({ title, empty, filter, span }: Props) {
     <section className="overview-part">
       <h2>{title}</h2>
       <Ready query={runs} rows={3}>
-        {({ executions, next_cursor }) => (
+        {({ executions }) => (
           <div className="panel">
             {executions.length === 0 ? <p className="table-note">{empty}.</p> : <Rows runs={executions} title={title} />}
-            {next_cursor && (
+            {executions.length === MOST_ROWS && (
               <p className="table-note">
                 <Link href={`/runs?${new URLSearchParams((filter["status"] as string[]).map((one) => ["status", one]))}`}>
                   More
@@ -54,8 +54,12 @@ function Rows({ runs, title }: { runs: Execution[]; title: string }) {
           <th scope="col">Job</th>
           <th scope="col">Status</th>
           <th scope="col">Due</th>
-          <th scope="col">Took</th>
-          <th scope="col">Exit</th>
+          <th scope="col" className="number">
+            Took
+          </th>
+          <th scope="col" className="number">
+            Exit
+          </th>
         </tr>
       </thead>
       <tbody>

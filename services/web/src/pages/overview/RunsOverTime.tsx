@@ -61,8 +61,12 @@ function Busiest({ jobs }: { jobs: { job_id: string; job_name: string; stats: Ru
       <thead>
         <tr>
           <th scope="col">Most runs</th>
-          <th scope="col">Runs</th>
-          <th scope="col">Succeeded</th>
+          <th scope="col" className="number">
+            Runs
+          </th>
+          <th scope="col" className="number">
+            Succeeded
+          </th>
         </tr>
       </thead>
       <tbody>

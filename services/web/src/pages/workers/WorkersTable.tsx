@@ -14,7 +14,9 @@ export function WorkersTable({ workers, load }: { workers: Worker[]; load: Load 
             <th scope="col">State</th>
             <th scope="col">Load</th>
             <th scope="col">Labels</th>
-            <th scope="col">Clock</th>
+            <th scope="col" className="number">
+            Clock
+          </th>
             <th scope="col">Started</th>
             <th scope="col">
               <span className="visually-hidden">Commands</span>
