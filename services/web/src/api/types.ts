@@ -52,6 +52,12 @@ export type BucketStats = Stats["buckets"][number];
 export type Pipeline = Whole<OfIngester["Pipeline"]>;
 export type Ledger = Whole<OfIngester["Ledger"]>;
 export type EventList = Whole<OfIngester["EventList"]>;
+export type LedgerTick = Ledger["ticks"][number];
+export type Crontab = Whole<OfMaster["Crontab"]>;
+export type CrontabDifference = Whole<OfMaster["CrontabDifference"]>;
+export type JobDifference = CrontabDifference["jobs"][number];
+export type ChainHead = Whole<OfIngester["ChainHead"]>;
+export type Verification = Whole<OfIngester["Verification"]>;
 export type LogEvent = EventList["events"][number];
 
 export type Frame = Whole<OfFrames["Frame"]>;
