@@ -62,7 +62,7 @@ async def test_dead_letters_are_listed_shown_and_replayed(cluster: Cluster) -> N
     again = listed()[0]
     assert (again["tries"], again["replay_of"], again["state"]) == (2, text["id"], "waiting")
     everything = json.loads(dcron(cluster, "dlq", "replay", "--all", "--json").stdout)
-    assert everything["replayed"] == [again["id"], newer["id"], binary["id"]]
+    assert everything["replayed"] == [binary["id"], newer["id"], again["id"]]
     wait_until(lambda: len(listed()) == 7, "those to fail again")
     assert len(listed("--state", "replayed")) == 4
 
