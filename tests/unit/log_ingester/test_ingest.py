@@ -232,6 +232,20 @@ async def test_lag_is_told_for_each_partition(stage: Stage) -> None:
         await until(lambda: stage.lag() == {"0": 0.0, "1": 0.0, "2": 0.0})
 
 
+async def test_lag_grows_in_sight_while_mongodb_is_down(stage: Stage) -> None:
+    """G10: what waits is told while the batch is tried again, not only once that is over."""
+    await stage.send(started(RUN))
+    async with stage.ingesting():
+        await until(lambda: bool(stage.store.executions))
+        stage.store.down = True
+        await stage.send(chunk(RUN, 0))
+        await until(lambda: MONGODB in stage.readiness.missing)
+        await stage.send(*(chunk(RUN, seq) for seq in range(1, 11)))
+        await until(lambda: sum(stage.lag().values()) == 10)
+        stage.store.down = False
+        await until(lambda: len(stage.store.outputs) == 11 and sum(stage.lag().values()) == 0)
+
+
 async def test_a_batch_holds_many_records(stage: Stage) -> None:
     await stage.send(started(RUN), *(chunk(RUN, seq) for seq in range(90)))
     async with stage.ingesting():
