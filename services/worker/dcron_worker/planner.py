@@ -14,10 +14,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.jobs.dependencies import Dependants
-from dcron_core.schedule import Timetable, timetable_of
+from dcron_core.schedule import JobTimetable, timetable_of
 from dcron_schemas.job import Misfire
 from dcron_schemas.state import JobEntry
-from dcron_worker.misfire import Backlog, Verdict, judge
+from dcron_worker.exclusions import Way, way_past
+from dcron_worker.misfire import Backlog, Missed, Verdict, judge
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
@@ -31,6 +32,7 @@ class Candidate(Struct, frozen=True):
     cursor_revision: int  # of the job's cursor; 0: there is none
     generation: int
     looks: int  # how often it was looked at for this tick, this time included
+    after: datetime  # the effective cursor: the tick is the first one after it
 
 
 class Cursor(Struct, frozen=True, gc=False):
@@ -43,7 +45,7 @@ class Cursor(Struct, frozen=True, gc=False):
 class _Planned(Struct):
     entry: JobEntry
     revision: int
-    timetable: Timetable | None
+    timetable: JobTimetable | None
     tick: datetime | None = None
     generation: int = 0
     place: int = 0  # of its one entry in the heap; 0: none
@@ -136,6 +138,7 @@ class Planner:
                     cursor.revision if cursor else 0,
                     planned.generation,
                     planned.looks,
+                    self._effective_cursor(planned.entry),
                 )
             )
         return candidates
@@ -172,6 +175,13 @@ class Planner:
         verdict = judge(planned.timetable, candidate.tick, now, misfire, planned.backlog)
         planned.backlog = verdict.backlog
         return verdict
+
+    def way_past(self, candidate: Candidate, ticks: Missed) -> Way:
+        """Return how the cursor goes past ticks, of which the candidate's is the first one."""
+        planned = self._jobs.get(candidate.entry.job_id)
+        if planned is None or planned.timetable is None:
+            return Way(ticks=ticks)
+        return way_past(planned.timetable, candidate.after, candidate.tick, ticks)
 
     def _misfire(self, entry: JobEntry) -> Misfire:
         """Return what becomes of the job's missed ticks.
