@@ -54,5 +54,16 @@ def tick_in(execution_id: str) -> tuple[int, int] | None:
         return None
 
 
+def own_part(execution_id: str) -> str:
+    """Return which worker's own the run of a tick is, as its digest; "": it is no worker's own."""
+    parts = execution_id.split(".")
+    return parts[1] if len(parts) == 4 else ""
+
+
+def is_own_part(part: str, worker_id: str) -> bool:
+    """Tell whether `own_part` gave it for a run of that worker's."""
+    return part == f"w{_digest(worker_id)}"
+
+
 def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=12).hexdigest()
