@@ -14,6 +14,7 @@ from msgspec import Struct
 from dcron_core.clock import Clock
 from dcron_core.errors import (
     CommandRejectedError,
+    DependencyCircleError,
     InvalidJobError,
     LogMismatchError,
     LogUnavailableError,
@@ -199,9 +200,11 @@ class Commands:
         await self._read_on()
         table = self._projector.table
         outcome = fold(table, table.position + 1, event)
+        if isinstance(outcome, Rejected) and not isinstance(outcome.error, DependencyCircleError):
+            raise outcome.error
+        check_dependencies(table, event.job_id, event.data)  # it names the field that closes a circle
         if isinstance(outcome, Rejected):
             raise outcome.error
-        check_dependencies(table, event.job_id, event.data)
 
     def _would_apply(self, event: JobEvent) -> bool:
         """Tell whether the event is all right on the table as this master has it."""

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dcron_core.durations import parse_duration
 from dcron_core.jobs.changes import JobGone, JobStands
 from dcron_core.jobs.fold import is_rescheduled
-from dcron_core.jobs.replay import Step, new_version
+from dcron_core.jobs.replay import Step, kind_of, new_version
 from dcron_core.schedule import Excluded, JobTimetable, timetable_of
 from dcron_schemas.audit import EventKind, JobVersion
 from dcron_schemas.job import JobSpec
@@ -125,8 +125,7 @@ def of_step(step: Step) -> Definition | None:
     change: JobStands | JobGone | None = new_version(step)
     if change is None or step.event is None:
         return None
-    kind: EventKind = type(step.event.data).__name__  # type: ignore[assignment]  # kinds are named after the Structs
-    entry = change.entry
+    kind, entry = kind_of(step.event), change.entry
     if isinstance(change, JobGone):
         return Definition(entry.version, step.position, kind, step.event.at, None, None)
     return Definition(entry.version, step.position, kind, step.event.at, entry.spec, entry.anchor)
