@@ -63,8 +63,10 @@ class JobDeleted(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The job is gone; its history stays."""
 
 
-class RunRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
-    """Run the job once now, outside its ticks. The run's execution id follows from the event id."""
+class RunRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):
+    """Run the job once now, outside its ticks. The run's execution id follows from the event id, and the worker's."""
+
+    workers: tuple[str, ...] = ()  # of a job on every worker: those that matched as it was asked; none: any one worker
 
 
 class KillRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):

@@ -37,6 +37,11 @@ def request_execution_id(job_id: str, event_id: str, attempt: int = 1) -> str:
     return f"{job_id}.r{event_id}.{attempt}"
 
 
+def worker_request_execution_id(job_id: str, worker_id: str, event_id: str, attempt: int = 1) -> str:
+    """Return the id of the run that `event_id` asks of one worker, of a job that runs on every worker."""
+    return f"{worker_run_prefix(job_id, worker_id)}r{event_id}.{attempt}"
+
+
 def job_of(execution_id: str) -> str:
     """Return the job id within an execution id."""
     return execution_id.partition(".")[0]

@@ -34,7 +34,7 @@ from dcron_master.edits import Edit, is_repeated
 from dcron_master.metrics import MasterMetrics
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
-from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored
+from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored, RunRequested
 from dcron_schemas.job import JobSpec
 
 T = TypeVar("T")
@@ -270,6 +270,8 @@ def _same(first: JobEvent, again: Command) -> bool:
         return False
     if isinstance(data, JobRestored):  # what was deleted last; the id says which job is wanted back
         return isinstance(first.data, JobRestored)
+    if isinstance(data, RunRequested):  # other workers may be there by now
+        return isinstance(first.data, RunRequested)
     return data == first.data if isinstance(data, EventData) else is_repeated(first.data, data)
 
 

@@ -256,8 +256,8 @@ def cursor_key(keys: Keys, job: JobEntry, worker_id: str) -> str:
 
 def waiting_prefix(keys: Keys, job: JobEntry, worker_id: str) -> str:
     """Return the prefix of the wanted runs that a tick of the job has to wait for: those of earlier ticks."""
-    own = worker_run_prefix(job.job_id, worker_id) if _on_every_worker(job) else f"{job.job_id}.t"
-    return f"{keys.runs}{own}"
+    own = worker_run_prefix(job.job_id, worker_id) if _on_every_worker(job) else f"{job.job_id}."
+    return f"{keys.runs}{own}t"
 
 
 def _on_every_worker(job: JobEntry) -> bool:

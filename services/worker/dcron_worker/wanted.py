@@ -49,8 +49,9 @@ class WantedRuns:
         run = wanted.run
         job = self._with.planner.job(run.job_id)
         if wanted.looks == 1:
+            mine = run.worker_id == self._with.worker_id  # then nobody else stands in line
             wait = self._with.wait_in_line(run.execution_id, job[0] if job and self._may_run(wanted, job[0]) else None)
-            if wait:
+            if wait and not mine:
                 self._with.wanted.look_again(wanted, now + wait)
                 return
         if run.execution_id in self._under_way:

@@ -43,8 +43,8 @@ ARCHIVES = {
         "e41e65450fd86914e008395a090b74dde1e335124a044547487f383bc31dd73b",
     ),
     "v3": (
-        "80d35c031ab8358eec9bfcae4da16d9d0e5c690e9a4777f4b04f08ff2dba0d37",
-        "e795600ea82bd5e11eadd89f71709841ea07e27c87f62679c732ebbb1f4e65bb",
+        "0c6312fd06acef60d51f26b9582ce85acb3c85b21275ab1cd4374a3ce1144fe6",
+        "c05b2cfbe769d3bcd090c08c539cedfe9f7c657e7fa5c1b26b4ae3d0321c4696",
     ),
 }
 

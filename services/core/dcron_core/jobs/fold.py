@@ -21,7 +21,7 @@ from dcron_core.errors import (
     UnknownJobError,
     VersionConflictError,
 )
-from dcron_core.executions import job_of, request_execution_id
+from dcron_core.executions import job_of, request_execution_id, worker_request_execution_id
 from dcron_core.jobs.changes import Change, JobGone, JobStands, KillAsked, LogNamed, RunAsked
 from dcron_core.jobs.dependencies import circle_closed_by
 from dcron_core.jobs.difference import difference
@@ -52,7 +52,7 @@ class Applied(Struct, frozen=True, gc=False):
 
     changes: tuple[Change, ...]
     job: JobEntry | None = None  # after the event; None if it is gone, or the event is about no job
-    execution_id: str | None = None  # of the run asked for or to be killed
+    execution_id: str | None = None  # of the run asked for, the first one of several, or to be killed
 
 
 class Rejected(Struct, frozen=True, gc=False):
@@ -127,16 +127,24 @@ def _deleted(table: JobTable, _position: int, event: JobEvent, _data: JobDeleted
     return Applied((JobGone(_current(table, event)),))
 
 
-def _run_asked(table: JobTable, _position: int, event: JobEvent, _data: RunRequested) -> Applied:
+def _run_asked(table: JobTable, _position: int, event: JobEvent, data: RunRequested) -> Applied:
     job = _current(table, event)
-    run = RunWanted(
-        execution_id=request_execution_id(job.job_id, event.event_id),
-        job_id=job.job_id,
-        trigger="request",
-        requested_at=event.at,
-        requested_by=event.actor,
-    )
-    return Applied((RunAsked(run),), job, run.execution_id)
+    if job.spec.placement.workers == "every" and data.workers:
+        ids = {worker: worker_request_execution_id(job.job_id, worker, event.event_id) for worker in data.workers}
+    else:
+        ids = {"": request_execution_id(job.job_id, event.event_id)}
+    runs = [
+        RunWanted(
+            execution_id=execution_id,
+            job_id=job.job_id,
+            trigger="request",
+            requested_at=event.at,
+            requested_by=event.actor,
+            worker_id=worker,
+        )
+        for worker, execution_id in ids.items()
+    ]
+    return Applied(tuple(RunAsked(run) for run in runs), job, runs[0].execution_id)
 
 
 def _kill_asked(table: JobTable, _position: int, event: JobEvent, data: KillRequested) -> Applied:

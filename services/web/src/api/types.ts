@@ -60,6 +60,8 @@ export interface JobList {
 export interface RunAccepted {
   execution_id: string;
   job_id: string;
+  /** All of them: of a job that runs on every worker, one for each that matched. */
+  execution_ids?: string[];
 }
 
 export interface Info {
