@@ -41,9 +41,19 @@ class WantedRuns:
         for job_id in list(self._without_slot)[: max(0, self._with.launcher.free_slots)]:
             del self._without_slot[job_id]
             self._with.wanted.wake(job_id)
+        self._give_up_killed()
         for wanted in self._with.wanted.ready(now):
             self._look(wanted, now, session)
         return self._with.wanted.next_look()
+
+    def _give_up_killed(self) -> None:
+        """Give up what is to be killed before it has begun: a kill request lasts for a minute, a queue for hours."""
+        for execution_id, kill in self._with.table.kills.items():
+            wanted = self._with.wanted.get(execution_id)
+            if wanted is not None and execution_id not in self._under_way:
+                job = self._with.planner.job(wanted.run.job_id)
+                why = f"killed by {kill.requested_by} before it started"
+                self._keep(wanted, self._with.launcher.spawn(self._give_up(wanted, job and job[0], "edited", why)))
 
     def _look(self, wanted: Wanted, now: datetime, session: LeaseSession) -> None:
         run = wanted.run
