@@ -35,7 +35,8 @@ ROWS = [
     ("*/20 * * * *", "Australia/Lord_Howe", "2026-04-05T01:10", "2026-04-05T02:10",
      "05T01:20+11 05T01:40+11 05T01:40+10:30 05T02:00+10:30", True),
     # Apia: there was no 2011-12-30. Shifted by a day, its tick is that of the 31st.
-    ("0 12 * * *", "Pacific/Apia", "2011-12-28T13:00", "2012-01-01T13:00", "29T12:00-10 31T12:00+14 01T12:00+14", False),
+    ("0 12 * * *", "Pacific/Apia", "2011-12-28T13:00", "2012-01-01T13:00",
+     "29T12:00-10 31T12:00+14 01T12:00+14", False),
     ("0 * * * *", "Pacific/Apia", "2011-12-29T21:30", "2011-12-31T02:30",
      "29T22:00-10 29T23:00-10 31T00:00+14 31T01:00+14 31T02:00+14", True),
     # Leap days, and a year that is none although it can be divided by four.
