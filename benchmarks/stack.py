@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,9 +47,9 @@ def running_servers(*names: str) -> Iterator[LocalServers]:
 
 
 @contextmanager
-def running_stack() -> Iterator[RunningStack]:
-    """Run everything that `dcron up` runs."""
-    with running_servers() as servers, _directory() as data:
+def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """Run everything that `dcron up` runs, with `settings` besides the defaults."""
+    with _environment(settings or {}), running_servers() as servers, _directory() as data:
         first_port = _free_ports(2 + WORKERS)
         options = UpOptions(
             data=data,
@@ -64,6 +64,7 @@ def running_stack() -> Iterator[RunningStack]:
         )
         directory = DataDirectory(data)
         access = Access(options.master_url, directory.token(IdSource()))
+        directory.audit_key(IdSource())
         stack = Stack(options, directory, access, Interruption(threading.Event(), threading.Event()), SystemClock())
         try:
             stack.start()
@@ -81,17 +82,36 @@ def running_log_ingester(settings: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
+def running_workers(count: int, settings: Mapping[str, str]) -> Iterator[None]:
+    """Run that many workers, each on data of its own."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            data = str(stack.enter_context(_directory()))
+            stack.enter_context(running_service("worker", {**settings, "DCRON_WORKER_DATA": data}))
+        yield
+
+
+@contextmanager
 def running_service(component: str, settings: Mapping[str, str]) -> Iterator[str]:
     """Run one service, with `settings` besides the defaults; give the URL that it is ready at."""
+    with started_service(component, settings) as service:
+        wait_until_ready(service)
+        yield service.url
+
+
+@contextmanager
+def started_service(component: str, settings: Mapping[str, str]) -> Iterator[Supervised]:
+    """Start one service, with `settings` besides the defaults; its data go with it."""
     port = free_port()
+    variable = component.upper().replace("-", "_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DCRON_")}
-    environment |= {**settings, "DCRON_TOKEN": TOKEN, f"DCRON_{component.upper().replace('-', '_')}_PORT": str(port)}
     with _directory() as data, closing(Starter()) as starter:
         service = Supervised(
             component,
             component,
             [sys.executable, "-P", "-m", "dcron_standalone", component],
-            environment=environment,
+            environment=environment
+            | {"DCRON_TOKEN": TOKEN, f"DCRON_{variable}_PORT": str(port), "DCRON_WORKER_DATA": str(data), **settings},
             log=data / f"{component}.log",
             url=f"http://{LOOPBACK}:{port}",
             starter=starter,
@@ -100,19 +120,33 @@ def running_service(component: str, settings: Mapping[str, str]) -> Iterator[str
         service.start()
         assert service.child is not None
         try:
-            _wait_until_ready(service)
-            yield service.url
+            yield service
         finally:
             service.child.stop(STOP_GRACE_S)
 
 
-def _wait_until_ready(service: Supervised) -> None:
+def wait_until_ready(service: Supervised) -> None:
+    """Wait until the service says that it is ready; raise BenchmarkError if it ends, or takes too long."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not service.is_ready():
         assert service.child is not None
         if service.child.exit_code is not None or time.monotonic() > deadline_s:
             raise BenchmarkError(f"the {service.name} did not get ready:\n{service.last_words()}")
         time.sleep(0.05)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have what is started here read those variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
