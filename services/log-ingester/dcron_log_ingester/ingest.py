@@ -29,6 +29,7 @@ MONGODB = "mongodb"  # readiness: the store acknowledges
 KAFKA = "kafka"  # readiness: this member of the group reads
 IDLE_POLL_S = 0.5
 LAG_EVERY_S = 1.0
+BATCH_BYTES = 4 << 20  # a batch of so much takes in no more; decoded and encoded again it takes several times that
 
 Rejected = tuple[Record, BadRecordError]  # what goes to the dead-letter topic, and why
 
@@ -126,7 +127,7 @@ class Ingest:
         if not records:
             return records
         until_s = self._clock.monotonic() + self._plan.batch_age.total_seconds()
-        while (room := self._plan.batch_size - len(records)) > 0:
+        while (room := self._plan.batch_size - len(records)) > 0 and _bytes_of(records) < BATCH_BYTES:
             left_s = until_s - self._clock.monotonic()
             if left_s <= 0:
                 break
@@ -240,6 +241,10 @@ class Decoded(Struct, frozen=True):
     @property
     def messages(self) -> list[ExecutionRecord]:
         return [message for _, message in self.readable]
+
+
+def _bytes_of(records: Sequence[Record]) -> int:
+    return sum(len(record.value) for record in records)
 
 
 def _decoded(records: Sequence[Record]) -> Decoded:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
@@ -60,8 +61,8 @@ class Stage:
                 await producer.append(TOPIC, RUN.execution_id, plain)
 
     @asynccontextmanager
-    async def ingesting(self) -> AsyncIterator[None]:
-        ingest = Ingest(PLAN, self.log, self.store, OneDay(), SystemClock(), self.readiness, self.metrics)
+    async def ingesting(self, plan: IngestPlan = PLAN) -> AsyncIterator[None]:
+        ingest = Ingest(plan, self.log, self.store, OneDay(), SystemClock(), self.readiness, self.metrics)
         task = asyncio.create_task(ingest.run())
         try:
             yield
@@ -103,6 +104,15 @@ async def test_what_is_in_the_log_comes_into_the_store(stage: Stage) -> None:
     assert stage.store.executions[RUN.execution_id]["status"] == "succeeded"
     assert len(stage.store.outputs) == 2
     assert not stage.readiness.missing
+
+
+async def test_a_batch_of_enough_bytes_waits_for_no_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long chunks are, few of them are held at a time."""
+    plan = replace(PLAN, batch_age=timedelta(minutes=1))
+    await stage.send(chunk(RUN, 0, "x" * 1000))
+    monkeypatch.setattr("dcron_log_ingester.ingest.BATCH_BYTES", 1000)
+    async with stage.ingesting(plan):
+        await until(lambda: len(stage.store.outputs) == 1)
 
 
 async def test_committed_records_do_not_come_again(stage: Stage) -> None:
