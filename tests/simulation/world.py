@@ -98,7 +98,6 @@ class Service:
         self._lives = 0
         self._still_since: float | None = None
         self._stop = asyncio.Event()
-        self._paced_until = self._cut_until = 0.0
 
     def start(self) -> None:
         """Begin the next life."""
