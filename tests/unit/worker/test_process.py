@@ -16,9 +16,10 @@ import pytest
 from dcron_core.clock import SystemClock
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.output import AFTER_END_S, output_of
-from dcron_worker.process import UNCONFINED, Confinement, Process, keep_descriptors_from_children, start_process
+from dcron_worker.process import Process, keep_descriptors_from_children, start_process
 from dcron_worker.process_table import end_left_over, left_over, readable
 from dcron_worker.process_tree import Root, start_time
+from dcron_worker.program import UNCONFINED, Confinement, program_of
 from dcron_worker.under_way import Ended
 from dcron_worker.users import User
 
@@ -32,7 +33,7 @@ def start(
     working_directory: str | None = None,
     confinement: Confinement = UNCONFINED,
 ) -> Process:
-    return start_process(argv, env=env, working_directory=working_directory, clock=CLOCK, confinement=confinement)
+    return start_process(program_of(argv, env, working_directory, confinement), CLOCK)
 
 
 def start_shell(script: str, working_directory: str | None = None) -> Process:
