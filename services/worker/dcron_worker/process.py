@@ -10,7 +10,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
@@ -110,17 +109,6 @@ class Process:
 
     def _left_root(self) -> Root:
         return self._root if self._group_is_ours() else Root(self._root.mark)
-
-
-def keep_descriptors_from_children() -> None:
-    """Keep what the worker itself inherited, besides stdin, stdout and stderr, from its runs; call it once, at start.
-
-    What Python opens is kept from them anyway.
-    """
-    for path in list(Path("/proc/self/fd").iterdir()):
-        if (descriptor := int(path.name)) > 2:
-            with suppress(OSError):  # the listing's own
-                os.set_inheritable(descriptor, False)
 
 
 def start_process(program: Program, clock: Clock, census: Census | None = None) -> Process:

@@ -46,6 +46,7 @@ from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
 from dcron_worker.clocks import Clocks
+from dcron_worker.descriptors import allow_descriptors, keep_descriptors_from_children
 from dcron_worker.entries import Entries
 from dcron_worker.former import close_former_entries
 from dcron_worker.guard import Guard
@@ -53,7 +54,6 @@ from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
-from dcron_worker.process import keep_descriptors_from_children
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.shipper import Shipper
@@ -131,6 +131,7 @@ async def open_worker(
 async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
     keep_descriptors_from_children()
+    allow_descriptors(settings.slots)
     gc.set_threshold(*LOOK_FOR_CYCLES)
 
     @asynccontextmanager

@@ -14,9 +14,10 @@ from resource import RUSAGE_SELF, getrusage
 import pytest
 
 from dcron_core.clock import SystemClock
+from dcron_worker.descriptors import keep_descriptors_from_children
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.output import AFTER_END_S, output_of
-from dcron_worker.process import Process, keep_descriptors_from_children, start_process
+from dcron_worker.process import Process, start_process
 from dcron_worker.process_table import end_left_over, left_over, readable
 from dcron_worker.process_tree import Root, start_time
 from dcron_worker.program import UNCONFINED, Confinement, program_of
