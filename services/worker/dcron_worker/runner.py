@@ -25,6 +25,7 @@ from dcron_worker.entries import Entries
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.guard import Guard
 from dcron_worker.http_call import HttpRun, headers_of
+from dcron_worker.instants import Instants
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.output import Chunk, output_of
 from dcron_worker.output_bound import OutputBound
@@ -83,6 +84,7 @@ class Runner:
         self._terms = terms
         self._census = Census()
         self._clock = clock
+        self._instants = Instants(clock)
         self._metrics = metrics
         self._refusal = refusal
         self._running: dict[str, _Running] = {}
@@ -152,9 +154,9 @@ class Runner:
             return None
 
     async def _hold_until(self, instant: datetime, running: _Running) -> None:
-        delay_s = (instant - self._clock.now()).total_seconds()
-        if delay_s > 0:
-            await asyncio.wait((running.stop,), timeout=delay_s)
+        if instant > self._clock.now():
+            reached = self._instants.reached(instant)
+            await asyncio.wait((running.stop, reached), return_when=asyncio.FIRST_COMPLETED)
 
     async def _give_up(self, execution: Execution, why: str) -> None:
         self._metrics.skips.labels("edited").inc()
