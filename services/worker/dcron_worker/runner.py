@@ -111,10 +111,11 @@ class Runner:
             if not exclusive_only or running.claimed.entry.spec.overlap != "allow":
                 self.stop(execution_id, stop)
 
-    async def run(self, claimed: Claimed, stop: Stop | None = None) -> None:
+    async def run(self, claimed: Claimed, stop: Stop | None = None, on_over: Callable[[], None] = lambda: None) -> None:
         """Run to the end. The end is in etcd when this returns; Kafka gets its record in its own time.
 
-        With `stop`, the run is ended before it begins.
+        With `stop`, the run is ended before it begins. `on_over` is called when it is over, and its end is not yet
+        written down.
         """
         execution = claimed.execution
         running = _Running(claimed, asyncio.get_running_loop().create_future())
@@ -135,6 +136,7 @@ class Runner:
             self._ledger.over(execution.execution_id)
             self._metrics.running.dec()
             del self._running[execution.execution_id]
+        on_over()
         self._metrics.runs.labels(record.outcome).inc()
         await self._entries.end(execution, record)
 
