@@ -38,7 +38,8 @@ from dcron_schemas.api import (
 MOST_RUNS = 500
 MOST_CHUNKS = 1000
 MOST_JOBS = 200
-MOST_RECENT = 50
+MOST_RECENT = 200
+MOST_IN_SHORT = 10_000  # runs of all jobs together that one answer holds
 TAG = "executions"
 OutputStream = Literal["stdout", "stderr"]
 LIST_PARAMETERS = {
@@ -109,11 +110,20 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         return ExecutionList(executions=tuple(view for view in found if view is not None))
 
     @get("/api/v1/executions/recent", tags=[TAG])
-    async def recent_executions(request: Request[Any, Any, Any], job_id: JobIds, limit: Recent = 20) -> RecentRunsList:
-        """Return the last runs of each job that is named, in short: for a drawing beside its name."""
-        refuse_unknown_parameters(request, {"job_id", "limit"})
-        wanted = list(dict.fromkeys(job_id))
-        found = await asyncio.gather(*(lists.recent(each, limit) for each in wanted))
+    async def recent_executions(
+        request: Request[Any, Any, Any],
+        job_id: JobIds,
+        limit: Recent = 20,
+        start: FromQuery[str | None] = None,
+        end: FromQuery[str | None] = None,
+    ) -> RecentRunsList:
+        """Return the last runs of each job that is named, in short: for drawings; of `start` ≤ due_at < `end`."""
+        refuse_unknown_parameters(request, {"job_id", "limit", "start", "end"})
+        wanted, (since, until) = list(dict.fromkeys(job_id)), span_of(start, end)
+        if len(wanted) * limit > MOST_IN_SHORT:
+            most = MOST_IN_SHORT // len(wanted)
+            raise bad("limit", str(limit), f"too many for {len(wanted)} jobs", f"at most {most}, or name fewer jobs")
+        found = await asyncio.gather(*(lists.recent(each, limit, since, until) for each in wanted))
         return RecentRunsList(
             jobs=tuple(RecentRuns(job_id=each, runs=tuple(runs)) for each, runs in zip(wanted, found, strict=True))
         )

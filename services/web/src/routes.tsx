@@ -32,6 +32,11 @@ export const routes: readonly PageRoute[] = [
   },
   { path: "/runs/:id", page: lazy(() => import("./pages/run/RunPage")) },
   {
+    path: "/timeline",
+    page: lazy(() => import("./pages/timeline/TimelinePage")),
+    nav: { label: "Timeline", icon: "timeline", key: "t" },
+  },
+  {
     path: "/workers",
     page: lazy(() => import("./pages/workers/WorkersPage")),
     nav: { label: "Workers", icon: "workers", key: "w" },

@@ -37,6 +37,8 @@ export type Worker = WorkerList["workers"][number];
 
 export type Execution = Whole<OfIngester["ExecutionView"]>;
 export type ExecutionList = Whole<OfIngester["ExecutionList"]>;
+export type RecentRunsList = Whole<OfIngester["RecentRunsList"]>;
+export type RecentRun = RecentRunsList["jobs"][number]["runs"][number];
 export type Status = Execution["status"];
 export type OutputPage = Whole<OfIngester["OutputPage"]>;
 export type Chunk = OutputPage["chunks"][number];
