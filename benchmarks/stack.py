@@ -94,15 +94,24 @@ def running_workers(count: int, settings: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def running_service(component: str, settings: Mapping[str, str]) -> Iterator[str]:
     """Run one service, with `settings` besides the defaults; give the URL that it is ready at."""
+    with started_service(component, settings) as service:
+        wait_until_ready(service)
+        yield service.url
+
+
+@contextmanager
+def started_service(component: str, settings: Mapping[str, str]) -> Iterator[Supervised]:
+    """Start one service, with `settings` besides the defaults; its data go with it."""
     port = free_port()
+    variable = component.upper().replace("-", "_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DCRON_")}
-    environment |= {**settings, "DCRON_TOKEN": TOKEN, f"DCRON_{component.upper().replace('-', '_')}_PORT": str(port)}
     with _directory() as data, closing(Starter()) as starter:
         service = Supervised(
             component,
             component,
             [sys.executable, "-P", "-m", "dcron_standalone", component],
-            environment=environment,
+            environment=environment
+            | {"DCRON_TOKEN": TOKEN, f"DCRON_{variable}_PORT": str(port), "DCRON_WORKER_DATA": str(data), **settings},
             log=data / f"{component}.log",
             url=f"http://{LOOPBACK}:{port}",
             starter=starter,
@@ -111,13 +120,13 @@ def running_service(component: str, settings: Mapping[str, str]) -> Iterator[str
         service.start()
         assert service.child is not None
         try:
-            _wait_until_ready(service)
-            yield service.url
+            yield service
         finally:
             service.child.stop(STOP_GRACE_S)
 
 
-def _wait_until_ready(service: Supervised) -> None:
+def wait_until_ready(service: Supervised) -> None:
+    """Wait until the service says that it is ready; raise BenchmarkError if it ends, or takes too long."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not service.is_ready():
         assert service.child is not None

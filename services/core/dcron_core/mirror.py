@@ -5,6 +5,8 @@
     mirror = Mirror()
     async for update in follow(store, keys.jobs):
         changed = mirror.apply(update)
+
+`Known` is the same for those who keep what the values say and not the values.
 """
 
 import asyncio
@@ -38,9 +40,11 @@ async def follow(store: KeyValueStore, prefix: str) -> AsyncGenerator[Snapshot |
     """
     while True:
         snapshot = await _read(store, prefix)
-        yield Snapshot(revision=snapshot.revision, items=snapshot.items)
+        revision = snapshot.revision
+        yield Snapshot(revision=revision, items=snapshot.items)
+        del snapshot  # it may be large, and the changes may go on for ever
         try:
-            async with aclosing(_changes(store, prefix, snapshot.revision)) as changes:
+            async with aclosing(_changes(store, prefix, revision)) as changes:
                 async for batch in changes:
                     yield batch
         except CompactedError as error:
@@ -118,3 +122,28 @@ class Mirror:
             else:
                 self.items[event.key] = event
         return list(dict.fromkeys(event.key for event in changes.events))
+
+
+class Known:
+    """Which keys of a prefix there are, and since which revision each is as it is."""
+
+    def __init__(self) -> None:
+        self._revisions: dict[str, int] = {}
+
+    def apply(self, update: Snapshot | Changes) -> list[KeyValue | Removed]:
+        """Take in what `follow` yielded; return how the keys stand that are now new, other or gone, each once."""
+        if isinstance(update, Snapshot):
+            news = self._differences(update)
+        else:
+            news = list({event.key: event for event in update.events}.values())
+        for item in news:
+            if isinstance(item, Removed):
+                self._revisions.pop(item.key, None)
+            else:
+                self._revisions[item.key] = item.mod_revision
+        return news
+
+    def _differences(self, snapshot: Snapshot) -> list[KeyValue | Removed]:
+        gone = self._revisions.keys() - {item.key for item in snapshot.items}
+        other = (item for item in snapshot.items if self._revisions.get(item.key) != item.mod_revision)
+        return [*(Removed(key, snapshot.revision) for key in sorted(gone)), *other]

@@ -4,7 +4,7 @@ A page that the bound cut short says how far it came (`searched_to`) and where t
 search for what no index has, such as a text in the output, ends in its time however much is stored.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,9 +13,9 @@ from dcron_core.clock import Clock
 from dcron_log_ingester.batches import Document
 from dcron_log_ingester.cursors import Cursor, cursor_after, cursor_text
 from dcron_log_ingester.store.filters import ExecutionFilter
-from dcron_log_ingester.views import execution_view
+from dcron_log_ingester.views import execution_view, recent_run
 from dcron_log_ingester.walk import Walk, Window
-from dcron_schemas.api import ExecutionList, ExecutionView, OutputPiece
+from dcron_schemas.api import ExecutionList, ExecutionView, OutputPiece, RecentRun
 
 ANSWER_S = 1.0  # no further window is begun after that
 MOST_SEARCHED_RUNS = 200  # runs whose output one answer reads
@@ -78,12 +78,27 @@ class Lists:
 
     async def last(self, job_id: str) -> ExecutionView | None:
         """Return the run of the job that was due last."""
+        documents = await self._newest(job_id, 1)
+        return execution_view(documents[0]) if documents else None
+
+    async def recent(
+        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+    ) -> list[RecentRun]:
+        """Return the job's last runs with `start` ≤ due < `end`, newest first; within the bound of time, maybe fewer."""
+        found = await self._newest(job_id, limit, start, end)
+        return [recent_run(execution_view(document)) for document in found]
+
+    async def _newest(
+        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+    ) -> list[Document]:
+        """Return the job's last runs; beyond the first one only those that were found within the bound of time."""
         wanted = ExecutionFilter(job_ids=(job_id,))
-        walk = Walk(self._clock.now(), first_width=WIDTH_OF_LAST)
-        while not walk.over:
-            for document in await self._step(walk, wanted, 1):
-                return execution_view(document)
-        return None
+        walk = Walk(self._clock.now(), start=start, end=end, first_width=WIDTH_OF_LAST)
+        until_s = self._clock.monotonic() + ANSWER_S
+        found: list[Document] = []
+        while not walk.over and len(found) < limit and not (found and self._clock.monotonic() >= until_s):
+            found += await self._step(walk, wanted, limit - len(found))
+        return found
 
     async def _step(self, walk: Walk, wanted: ExecutionFilter, limit: int) -> list[Document]:
         began_s = self._clock.monotonic()

@@ -17,22 +17,25 @@ from dcron_worker.claims import Closing
 from dcron_worker.entries import Entries
 from dcron_worker.spool import Spool
 
-READ_BYTES = 1 << 20
-
 log = get_logger()
 
 
-def closing_records(spool: Spool) -> dict[str, Closing]:
-    """Return the closing records that are on disk and not yet in Kafka, by execution."""
+async def closing_records(spool: Spool) -> dict[str, Closing]:
+    """Return the closing records that are on disk and not yet in Kafka, by execution.
+
+    A spool can be large; others have their turn meanwhile.
+    """
     found: dict[str, Closing] = {}
-    position = spool.acknowledged
-    while records := spool.read(position, READ_BYTES):
-        for at, item in records:
-            position = at + 1
-            if item.closes:
-                record = decode_record(item.value)
-                assert isinstance(record, Closing)
-                found[item.key] = record
+    async for item in spool.waiting():
+        if not item.closes:
+            continue
+        try:
+            record = decode_record(item.value)
+        except UndecodableError as error:  # of another release: it is sent as it is, and etcd says how the run ended
+            log.error("an end on disk cannot be read", action="former.unreadable", key=item.key, error=str(error))
+            continue
+        assert isinstance(record, Closing)
+        found[item.key] = record
     return found
 
 
@@ -44,7 +47,7 @@ async def close_former_entries(
     The jobs are known by then: what follows from an end, or a loss, is written with it. Raises
     StoreUnavailableError; it can be called again.
     """
-    on_disk = closing_records(spool)
+    on_disk = await closing_records(spool)
     closed = 0
     for item in (await store.read_prefix(keys.executions)).items:
         try:
@@ -65,7 +68,7 @@ async def _close(
     known = entry.finished or entry.skipped or entry.lost
     record = on_disk or known or _lost(item, entry, clock)
     if on_disk is None:
-        await entries.record(execution_id, record)
+        await entries.closing(execution_id, record)
     if known is not None:
         await entries.closed_in_etcd(execution_id)
     else:

@@ -17,6 +17,7 @@ from dcron_core.jobs.dependencies import Dependants
 from dcron_core.schedule import Timetable, timetable_of
 from dcron_schemas.job import Misfire
 from dcron_schemas.state import JobEntry
+from dcron_worker.definitions import pack, timetable, unpack
 from dcron_worker.misfire import Backlog, Verdict, judge
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
@@ -40,15 +41,22 @@ class Cursor(Struct, frozen=True, gc=False):
     revision: int
 
 
-class _Planned(Struct):
-    entry: JobEntry
+class _Planned(Struct, gc=False):
+    packed: bytes  # the job's definition
     revision: int
-    timetable: Timetable | None
     tick: datetime | None = None
     generation: int = 0
     place: int = 0  # of its one entry in the heap; 0: none
     looks: int = 0
     backlog: Backlog | None = None
+
+    @property
+    def entry(self) -> JobEntry:
+        return unpack(self.packed)
+
+    @property
+    def timetable(self) -> Timetable | None:
+        return timetable(self.packed)
 
 
 class Planner:
@@ -79,9 +87,10 @@ class Planner:
         if known is not None and known.revision >= revision:
             return
         self.job_gone(entry.job_id)
-        self._jobs[entry.job_id] = _Planned(entry, revision, timetable_of(entry.spec, entry.anchor, entry.job_id))
+        ticks = timetable_of(entry.spec, entry.anchor, entry.job_id)
+        self._jobs[entry.job_id] = planned = _Planned(pack(entry), revision)
         self.dependants.stands(entry)
-        self._plan(entry.job_id)
+        self._plan(planned, entry, ticks)
 
     def job_gone(self, job_id: str) -> None:
         """Forget a job; its place in the heap is void."""
@@ -99,7 +108,7 @@ class Planner:
         self._cursors[cursor] = Cursor(tick, revision)
         planned = self._jobs.get(job_id)
         if planned is not None and self.cursor_of(planned.entry) == cursor:
-            self._plan(job_id)
+            self._plan(planned, planned.entry, planned.timetable)
 
     def cursor_gone(self, cursor: str) -> None:
         """Forget a cursor."""
@@ -183,15 +192,12 @@ class Planner:
         lost = entry.position < self.rebuilt_from and self.cursor_of(entry) not in self._cursors
         return replace(misfire, policy="skip") if lost else misfire
 
-    def _plan(self, job_id: str) -> None:
-        planned = self._jobs[job_id]
+    def _plan(self, planned: _Planned, entry: JobEntry, ticks: Timetable | None) -> None:
         self._generation += 1
         planned.generation, planned.place, planned.looks = self._generation, 0, 0
-        planned.tick = (
-            planned.timetable.next_after(self._effective_cursor(planned.entry)) if planned.timetable else None
-        )
+        planned.tick = ticks.next_after(self._effective_cursor(entry)) if ticks else None
         if planned.tick is not None:
-            self._place(job_id, planned.tick - self._ahead)
+            self._place(entry.job_id, planned.tick - self._ahead)
 
     def _effective_cursor(self, entry: JobEntry) -> datetime:
         cursor = self._cursors.get(self.cursor_of(entry))

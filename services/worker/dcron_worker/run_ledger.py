@@ -6,7 +6,6 @@ data kills what is left of the runs in it. A line costs one small write, before 
 disk does not take is logged, and stops nothing.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ from pathlib import Path
 from dcron_core.telemetry import get_logger
 from dcron_worker.guard_process import Runs
 from dcron_worker.process import Process
-from dcron_worker.process_table import end_left_over
-from dcron_worker.process_tree import kill
+from dcron_worker.process_table import end_left_over, end_marked
 from dcron_worker.spool_disk import open_for_append, write_whole
 
 FULL_BYTES = 1 << 20  # then it is written anew, with the runs that are under way
@@ -74,9 +72,8 @@ class RunLedger:
         for root in former.roots.values():
             if root.pid:
                 ended += await end_left_over(root)
-        # One that had no process yet when it was written down: its processes are known by their mark.
-        if about_to_start := [root for root in former.roots.values() if not root.pid]:
-            ended += await asyncio.to_thread(kill, about_to_start)
+        # Those that had no process yet when they were written down: their processes are known by their marks.
+        ended += await end_marked([root for root in former.roots.values() if not root.pid])
         self._write_anew()
         return ended
 

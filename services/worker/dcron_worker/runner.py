@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
+from dcron_core.session import LeaseSession
 from dcron_core.telemetry import get_logger
-from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, OutputChunk, TickSkipped
+from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, TickSkipped
 from dcron_schemas.state import JobEntry
 from dcron_worker.census import Census
 from dcron_worker.command import command_of
@@ -32,6 +33,7 @@ from dcron_worker.output_bound import OutputBound
 from dcron_worker.process import Process, start_process
 from dcron_worker.program import Program, program_of
 from dcron_worker.run_ledger import RunLedger
+from dcron_worker.run_output import RunOutput
 from dcron_worker.under_way import Ended, UnderWay
 
 log = get_logger()
@@ -95,10 +97,6 @@ class Runner:
         """How many runs are claimed and not over."""
         return len(self._running)
 
-    def owns(self, execution_id: str) -> bool:
-        """Tell whether that run is claimed here and not over."""
-        return execution_id in self._running
-
     def stop(self, execution_id: str, stop: Stop) -> None:
         """End a run early; nothing happens if it is not here, or being stopped already."""
         running = self._running.get(execution_id)
@@ -111,11 +109,19 @@ class Runner:
             if not exclusive_only or running.claimed.entry.spec.overlap != "allow":
                 self.stop(execution_id, stop)
 
-    async def run(self, claimed: Claimed, stop: Stop | None = None, on_over: Callable[[], None] = lambda: None) -> None:
+    async def run(
+        self,
+        claimed: Claimed,
+        session: LeaseSession,
+        stop: Stop | None = None,
+        on_over: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run to the end. The end is in etcd when this returns; Kafka gets its record in its own time.
 
-        With `stop`, the run is ended before it begins. `on_over` is called when it is over, and its end is not yet
-        written down.
+        With `stop`, the run is ended before it begins. So is an exclusive one when the lease that it was claimed under
+        is not trusted any more at its start: another run of the job may be alive by then (G7). A worker that stood
+        still while it held the run would otherwise start it before it notices. `on_over` is called when the run is
+        over, and its end is not yet written down.
         """
         execution = claimed.execution
         running = _Running(claimed, asyncio.get_running_loop().create_future())
@@ -126,6 +132,8 @@ class Runner:
         try:
             prepared = self._prepared(claimed)
             await self._hold_until(execution.due_at, running)
+            if not session.trusted and claimed.entry.spec.overlap != "allow":
+                self.stop(execution.execution_id, Stop("killed", "the worker lost its lease before the run began"))
             why_not = self._refusal(claimed)
             if why_not:
                 await self._give_up(execution, why_not)
@@ -182,8 +190,8 @@ class Runner:
         self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
         output = asyncio.create_task(self._report(running.claimed, under_way))
         stop = await self._watch(under_way, running)
-        chunks = await output
-        return self._finished(running.claimed, under_way.started_at, under_way.over.result(), chunks, stop)
+        written = await output
+        return self._finished(running.claimed, under_way.started_at, under_way.over.result(), written, stop)
 
     def _start(self, claimed: Claimed, prepared: Program | None) -> UnderWay:
         execution, spec = claimed.execution, claimed.entry.spec
@@ -208,39 +216,22 @@ class Runner:
         await asyncio.wait((under_way.over,))
         return stop
 
-    async def _report(self, claimed: Claimed, under_way: UnderWay) -> int:
-        """Put the start and what the run writes on the spool, within its bound; return how many chunks that were."""
-        execution = claimed.execution
+    async def _report(self, claimed: Claimed, under_way: UnderWay) -> RunOutput:
+        """Put the start and what the run writes on the spool, within its bound."""
         started = ExecutionStarted(
-            execution=execution, started_at=under_way.started_at, host=self._host, pid=under_way.pid
+            execution=claimed.execution, started_at=under_way.started_at, host=self._host, pid=under_way.pid
         )
-        await self._entries.record(execution.execution_id, started)
+        self._entries.started(started)
         bound = OutputBound(claimed.entry.spec.limits.output_bytes or self._terms.output_bytes)
+        written = RunOutput(claimed.execution, bound, self._entries, self._metrics)
         if isinstance(under_way, Process):
             async with output_of(under_way, self._clock) as output:
-                await self._record_all(execution, output, bound)
+                await _take_all(output, written)
         else:
             assert isinstance(under_way, HttpRun)
-            await self._record_all(execution, under_way.output(), bound)
-        for chunk in bound.rest():
-            await self._record_output(execution, chunk)
-        return bound.chunks
-
-    async def _record_all(self, execution: Execution, output: AsyncIterator[Chunk], bound: OutputBound) -> None:
-        async for piece in output:
-            for chunk in bound.take(piece):
-                await self._record_output(execution, chunk)
-
-    async def _record_output(self, execution: Execution, chunk: Chunk) -> None:
-        record = OutputChunk(
-            execution_id=execution.execution_id,
-            job_id=execution.job_id,
-            seq=chunk.seq,
-            stream=chunk.stream,
-            at=chunk.at,
-            text=chunk.text,
-        )
-        await self._entries.record(execution.execution_id, record)
+            await _take_all(under_way.output(), written)
+        written.end(self._clock.now())
+        return written
 
     def _not_started(self, execution: Execution, outcome: Outcome, error: str) -> ExecutionFinished:
         return ExecutionFinished(
@@ -253,7 +244,7 @@ class Runner:
         )
 
     def _finished(
-        self, claimed: Claimed, started_at: datetime, ended: Ended, chunks: int, stop: Stop | None
+        self, claimed: Claimed, started_at: datetime, ended: Ended, written: RunOutput, stop: Stop | None
     ) -> ExecutionFinished:
         outcome: Outcome = stop.outcome if stop else ("succeeded" if ended.succeeded else "failed")
         return ExecutionFinished(
@@ -261,7 +252,8 @@ class Runner:
             outcome=outcome,
             started_at=started_at,
             finished_at=self._clock.now(),
-            output_chunks=chunks,
+            output_chunks=written.chunks,
+            output_cut_bytes=written.cut_bytes,
             exit_code=ended.exit_code,
             signal=ended.signal,
             error=stop.why if stop else ended.error or _limit_that_ended(claimed, ended),
@@ -269,6 +261,11 @@ class Runner:
             cpu_system_s=ended.cpu_system_s,
             max_rss_bytes=ended.max_rss_bytes,
         )
+
+
+async def _take_all(output: AsyncIterator[Chunk], written: RunOutput) -> None:
+    async for chunk in output:
+        written.take(chunk)
 
 
 def _limit_that_ended(claimed: Claimed, ended: Ended) -> str:

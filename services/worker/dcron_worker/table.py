@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from dcron_core.keys import Keys
-from dcron_core.mirror import Mirror, follow
-from dcron_core.ports.store import KeyValue, KeyValueStore
+from dcron_core.mirror import Known, follow
+from dcron_core.ports.store import KeyValue, KeyValueStore, Removed
 from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import UndecodableError, decode_state
 from dcron_schemas.state import DrainWanted, JobEntry, KillWanted, Projection, RunWanted, TickCursor, WorkerEntry
@@ -70,21 +70,22 @@ class Table:
             await event.wait()
 
     async def _follow(self, prefix: str, take: Take, taken_in: asyncio.Event) -> None:
-        mirror = Mirror()
+        known = Known()
         async for update in follow(self._store, prefix):
-            for number, key in enumerate(mirror.apply(update), 1):
-                self._take(prefix, key, mirror.items.get(key), take)
-                if number % YIELD_AFTER == 0:
-                    await asyncio.sleep(0)
+            await self._take_all(prefix, known.apply(update), take)
+            del update  # it may be all of the table, and the next one may be long in coming
             self.changed.set()
             taken_in.set()
 
-    def _take(self, prefix: str, key: str, item: KeyValue | None, take: Callable[[str, KeyValue | None], None]) -> None:
-        try:
-            take(key.removeprefix(prefix), item)
-        except (UndecodableError, ValueError, KeyError) as error:
-            self._metrics.unreadable.inc()
-            log.error("a value in etcd cannot be used", action="table.unreadable", key=key, error=str(error))
+    async def _take_all(self, prefix: str, news: list[KeyValue | Removed], take: Take) -> None:
+        for number, item in enumerate(news, 1):
+            try:
+                take(item.key.removeprefix(prefix), None if isinstance(item, Removed) else item)
+            except (UndecodableError, ValueError, KeyError) as error:
+                self._metrics.unreadable.inc()
+                log.error("a value in etcd cannot be used", action="table.unreadable", key=item.key, error=str(error))
+            if number % YIELD_AFTER == 0:
+                await asyncio.sleep(0)
 
     def _take_job(self, job_id: str, item: KeyValue | None) -> None:
         if item is None:

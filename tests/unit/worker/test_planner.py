@@ -1,12 +1,16 @@
 """The planner looks at each due job once for each state of it."""
 
+import gc
+import tracemalloc
 from datetime import datetime, timedelta
 from typing import Literal
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from dcron_schemas.job import After, Misfire, Placement
+from dcron_schemas.codec import decode_state, encode
+from dcron_schemas.job import After, JobSpec, Misfire, Placement
 from dcron_schemas.state import JobEntry
 from dcron_worker.misfire import Missed, Verdict
 from dcron_worker.planner import Candidate, Planner
@@ -221,3 +225,30 @@ def test_the_planner_knows_who_comes_after_whom(planner: Planner) -> None:
     assert planner.dependants.of("default", "job-a") == [entry]
     planner.job_gone("b")
     assert planner.dependants.of("default", "job-a") == []
+
+
+def test_a_job_that_nobody_looks_at_takes_little_more_memory_than_its_definition() -> None:
+    """100,000 jobs fit into a worker: what is known of each is packed until it is looked at."""
+    spec = {
+        "schedule": {"cron": "7 3 * * *"},
+        "run": {"argv": ["/bin/true"] * 6},
+        "env": {"A": "1"},
+        "retry": {"attempts": 3},
+        "description": "x" * 100,
+    }
+    values = [
+        encode(replace(job(f"job-{number}"), spec=msgspec.convert({"name": f"n-{number}", **spec}, JobSpec)))
+        for number in range(1000)
+    ]
+    planner = Planner(AHEAD)
+    tracemalloc.start()
+    try:
+        for number, value in enumerate(values, 1):
+            planner.job_stands(decode_state(JobEntry, value), number)
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(values) < len(values[0]) + 700
+    entry, _ = planner.job("job-7") or (None, 0)
+    assert entry == decode_state(JobEntry, values[7])

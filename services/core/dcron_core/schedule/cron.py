@@ -111,13 +111,17 @@ def _overlap_policy(expression: Expression, dst: Dst) -> str:
 
 def cron_timetable(text: str, zone: str, job_id: str = "", dst: Dst = Dst()) -> CronTimetable:  # noqa: B008 - frozen
     """Return the timetable of a cron expression in a zone; raise ValueError, or KeyError for an unknown zone."""
-    expression = _parsed(text)
-    return _timetable(text, zone, job_id if expression.hashed else "", dst)
+    return _timetable(text, zone, job_id if _is_hashed(text) else "", dst)
 
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Expression:
     return parse_expression(text)
+
+
+@lru_cache(maxsize=4096)
+def _is_hashed(text: str) -> bool:
+    return _parsed(text).hashed
 
 
 @lru_cache(maxsize=4096)
