@@ -331,7 +331,7 @@ async def test_a_limit_of_cpu_time_ends_a_process_that_computes(tmp_path: Path) 
         start("/bin/sh", "-c", "pwd; while :; do :; done", confinement=confinement, working_directory=str(tmp_path))
     )
     assert ended.signal == signal.SIGXCPU
-    assert 0.9 < ended.cpu_user_s + ended.cpu_system_s < 2
+    assert 0.5 < ended.cpu_user_s + ended.cpu_system_s < 2  # the kernel ends it by counting its clock's ticks
     ended, _, _ = await finish(start("/bin/sh", "-c", "trap '' XCPU; while :; do :; done", confinement=confinement))
     assert ended.signal == signal.SIGKILL
 
