@@ -36,8 +36,8 @@ from tests.output_judge import (
 )
 from tests.viewers import Audience, EventViewer, SocketViewer, Viewer
 
-EACH_ONCE: tuple[Kind, ...] = ("worker", "kafka", "log-ingester", "mongodb")
-ALL: tuple[Kind, ...] = (*EACH_ONCE, "leave", "join")
+FEW: tuple[Kind, ...] = ("worker/kafka", "log-ingester", "mongodb")
+ALL: tuple[Kind, ...] = ("worker", "kafka", "log-ingester/mongodb", "leave", "join", *FEW)
 SETTLED_S = 180.0
 LOOK_EVERY_S = 0.2
 DEFAULTS = LogIngesterSettings(token=TOKEN)
@@ -75,7 +75,7 @@ class Size(NamedTuple):
     rest_s: float  # between two
 
 
-SHORT = Size(jobs=6, kinds=EACH_ONCE, seconds=15, most_s=1.0, rest_s=0.5)
+SHORT = Size(jobs=6, kinds=FEW, seconds=15, most_s=1.0, rest_s=0.5)
 LONG = Size(jobs=20, kinds=ALL, seconds=120, most_s=4.0, rest_s=2.0)
 
 
