@@ -36,8 +36,8 @@ from tests.output_judge import (
 )
 from tests.viewers import Audience, EventViewer, SocketViewer, Viewer
 
-FEW: tuple[Kind, ...] = ("worker/kafka", "log-ingester", "mongodb")
-ALL: tuple[Kind, ...] = ("worker", "kafka", "log-ingester/mongodb", "leave", "join", *FEW)
+FEW: tuple[Kind, ...] = ("worker/kafka", "log-ingester/mongodb")  # each of the four is killed
+ALL: tuple[Kind, ...] = ("worker", "kafka", "log-ingester", "mongodb", "leave", "join", *FEW)
 SETTLED_S = 180.0
 LOOK_EVERY_S = 0.2
 DEFAULTS = LogIngesterSettings(token=TOKEN)
