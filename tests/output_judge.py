@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-READ_WITHIN_S = 2.0  # what a job printed longer before its worker was killed is on the worker's disk
+READ_WITHIN_S = 3.0  # what a job printed longer before its worker was killed is on the worker's disk
 STREAMS = ("stdout", "stderr")
 
 
