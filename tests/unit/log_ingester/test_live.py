@@ -152,6 +152,13 @@ async def test_a_viewer_that_comes_late_to_a_run_that_prints_much_sees_all_of_it
         await view.aclose()
 
 
+async def test_a_finished_run_of_more_than_may_wait_is_read_to_its_end() -> None:
+    """A reading holds more than the join keeps ahead; that is no hole."""
+    stage = Stage()
+    await stage.keep(started(RUN), *(chunk(RUN, seq, "x" * (32 << 10)) for seq in range(190)), finished(RUN, 190))
+    assert shape(await rest(stage.watch())) == ["StateFrame", *range(190), "FinishedFrame"]
+
+
 async def test_a_hole_that_stays_ends_the_view_with_a_gap_frame() -> None:
     stage = Stage()
     await stage.keep(started(RUN), chunk(RUN, 0), chunk(RUN, 2), finished(RUN, 3))
