@@ -18,7 +18,7 @@ from tests.names import Names
 from tests.unit.log_ingester.records import chunk, execution, finished, started
 
 RUN = execution()
-CHUNK_CHARACTERS = 256 << 10
+CHUNK_CHARACTERS = 128 << 10
 CHUNKS = 3 * QUEUE_BYTES // CHUNK_CHARACTERS  # more than the queue and the sockets' buffers hold
 RECEIVE_BUFFER = 64 << 10
 Frames = list[dict[str, Any]]
