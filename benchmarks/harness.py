@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks import (
     calls,
+    catch_up,
     claims,
     commands,
     failover,
@@ -32,6 +33,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "calls": calls.run,
     "latency": latency.run,
     "ingest": ingest.run,
+    "catch_up": catch_up.run,
     "commands": commands.run,
     "replay": replay.run,
     "lists": lists.run,
