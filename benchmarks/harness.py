@@ -7,13 +7,28 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import commands, failover, ingest, latency, lateness, lists, replay, scale
+from benchmarks import (
+    calls,
+    claims,
+    commands,
+    failover,
+    ingest,
+    latency,
+    lateness,
+    lists,
+    replay,
+    scale,
+    throughput,
+)
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "lateness": lateness.run,
+    "throughput": throughput.run,
+    "claims": claims.run,
+    "calls": calls.run,
     "latency": latency.run,
     "ingest": ingest.run,
     "commands": commands.run,

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,9 +47,9 @@ def running_servers(*names: str) -> Iterator[LocalServers]:
 
 
 @contextmanager
-def running_stack() -> Iterator[RunningStack]:
-    """Run everything that `dcron up` runs."""
-    with running_servers() as servers, _directory() as data:
+def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """Run everything that `dcron up` runs, with `settings` besides the defaults."""
+    with _environment(settings or {}), running_servers() as servers, _directory() as data:
         first_port = _free_ports(2 + WORKERS)
         options = UpOptions(
             data=data,
@@ -64,6 +64,7 @@ def running_stack() -> Iterator[RunningStack]:
         )
         directory = DataDirectory(data)
         access = Access(options.master_url, directory.token(IdSource()))
+        directory.audit_key(IdSource())
         stack = Stack(options, directory, access, Interruption(threading.Event(), threading.Event()), SystemClock())
         try:
             stack.start()
@@ -78,6 +79,16 @@ def running_log_ingester(settings: Mapping[str, str]) -> Iterator[str]:
     """Run one log-ingester, with `settings` besides the defaults; give the URL that it is ready at."""
     with running_service("log-ingester", settings) as url:
         yield url
+
+
+@contextmanager
+def running_workers(count: int, settings: Mapping[str, str]) -> Iterator[None]:
+    """Run that many workers, each on data of its own."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            data = str(stack.enter_context(_directory()))
+            stack.enter_context(running_service("worker", {**settings, "DCRON_WORKER_DATA": data}))
+        yield
 
 
 @contextmanager
@@ -122,6 +133,20 @@ def wait_until_ready(service: Supervised) -> None:
         if service.child.exit_code is not None or time.monotonic() > deadline_s:
             raise BenchmarkError(f"the {service.name} did not get ready:\n{service.last_words()}")
         time.sleep(0.05)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have what is started here read those variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
