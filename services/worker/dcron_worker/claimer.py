@@ -188,7 +188,8 @@ class Claimer:
             if not before or now < candidate.tick:  # what is alive may be over by the tick's instant
                 self._with.planner.look_again(candidate, candidate.tick)
             elif late:  # one that is made up for comes after those before it
-                self._with.planner.look_again(candidate, now + wait_after(candidate.looks))
+                told = bool(running) and self._with.is_told_of_end(candidate.entry.job_id, running, result.revision)
+                self._with.planner.look_again(candidate, now + wait_after(candidate.looks, told=told))
             else:
                 self._with.metrics.claims.labels("overlap").inc()
                 await self._overlapped(candidate, before)

@@ -35,6 +35,10 @@ class Launcher:
         """How many more runs may be claimed."""
         return self._slots - self._taken
 
+    def runs(self, execution_id: str) -> bool:
+        """Tell whether that run is under way here."""
+        return self._runner.owns(execution_id)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that goes on by itself, over a change of the lease too."""
         task = asyncio.create_task(work)

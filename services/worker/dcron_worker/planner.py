@@ -159,11 +159,15 @@ class Planner:
         if self.is_current(candidate):
             self._place(candidate.entry.job_id, at)
 
-    def wake(self, job_id: str, now: datetime) -> bool:
-        """Look now at a job that was to be looked at again later; False: it is not, or its tick is being claimed."""
+    def wake(self, job_id: str, now: datetime, *, in_line: bool = False) -> bool:
+        """Look now at a job that was to be looked at again later; False: it is not, or its tick is being claimed.
+
+        `in_line`: look at it as for the first time.
+        """
         planned = self._jobs.get(job_id)
         if planned is None or not planned.place or not planned.looks:
             return False
+        planned.looks = 0 if in_line else planned.looks
         self._place(job_id, now)
         return True
 

@@ -41,6 +41,7 @@ from dcron_core.telemetry import get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
+from dcron_worker.awaited_ends import AwaitedEnds
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
@@ -90,6 +91,7 @@ class _Parts(Struct, frozen=True):
     planner: Planner
     runner: Runner
     launcher: Launcher
+    ends: AwaitedEnds
     claimer: Claimer
     clocks: Clocks
     metrics: WorkerMetrics
@@ -110,6 +112,7 @@ async def open_worker(
         spool = await stack.enter_async_context(Spool(data / "spool", clock))
         guard = await stack.enter_async_context(Guard.open(worker_id))
         parts = _assemble(settings, store, log_, clock, spool, RunLedger(data / "runs", worker_id), guard)
+        stack.push_async_callback(parts.ends.stop)
         background = Background()
         stack.push_async_callback(background.stop)
         background.start("shipper", parts.shipper.run())
@@ -159,6 +162,7 @@ def _assemble(
     terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
+    ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
     claiming = Claiming(
         worker_id=guard.worker_id,
         labels=labels,
@@ -170,6 +174,7 @@ def _assemble(
         transactions=transactions,
         entries=entries,
         launcher=launcher,
+        ends=ends,
         clock=clock,
         stagger=stagger,
         metrics=metrics,
@@ -198,12 +203,20 @@ def _assemble(
         planner=planner,
         runner=runner,
         launcher=launcher,
+        ends=ends,
         claimer=claimer,
         clocks=Clocks(guard.worker_id, store, keys, clock, parse_duration(settings.clock_offset_limit), metrics),
         metrics=metrics,
         readiness=Readiness("job table", "lease"),
         draining=asyncio.Event(),
     )
+
+
+def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: Clock, job_id: str) -> None:
+    """A run elsewhere is over: look at what waits for that, each worker in its turn."""
+    planner.wake(job_id, clock.now(), in_line=True)
+    wanted.wake(job_id, in_line=True)
+    table.changed.set()
 
 
 def _refusal(planner: Planner, claimed: Claimed) -> str:

@@ -125,7 +125,10 @@ class WantedRuns:
         running = in_the_way(self._with.keys, job, self._with.worker_id, alive)
         if running and job.spec.overlap == "replace" and run.trigger != "retry":
             await self._replace(running, run.execution_id)
-        self._with.wanted.look_again(wanted, self._with.clock.now() + wait_after(wanted.looks))
+        told = bool(running) and self._with.is_told_of_end(job.job_id, running, result.revision)
+        # A run that is to replace another may be replaced itself meanwhile, which nothing but a look finds out.
+        wait = wait_after(wanted.looks, told=told and job.spec.overlap != "replace")
+        self._with.wanted.look_again(wanted, self._with.clock.now() + wait)
 
     async def _replace(self, running: str, by: str) -> None:
         """Ask for the end of the live run, once: the request is seen by its worker, and by whoever looks here next."""
