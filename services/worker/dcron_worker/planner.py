@@ -128,10 +128,10 @@ class Planner:
         self._drop_void()
         return self._heap[0][0] if self._heap else None
 
-    def ready(self, now: datetime) -> list[Candidate]:
-        """Take out everything that is to be looked at by `now`."""
-        candidates = []
-        while self._drop_void() and self._heap[0][0] <= now:
+    def ready(self, now: datetime, limit: int | None = None) -> list[Candidate]:
+        """Take out what is to be looked at by `now`; of more than `limit`, what was to be looked at first."""
+        candidates: list[Candidate] = []
+        while len(candidates) != limit and self._drop_void() and self._heap[0][0] <= now:
             planned = self._jobs[heapq.heappop(self._heap)[2]]
             assert planned.tick is not None
             planned.place = 0
