@@ -13,7 +13,9 @@ UV := UV_PYTHON_DOWNLOADS=never $(TOOLS)/uv/bin/uv
 BIN := .venv/bin
 WEB := services/web
 PAGE := services/master/dcron_master/page
-WEB_SOURCES := $(shell test -f $(WEB)/package.json && find $(WEB) -type f -not -path '*/node_modules/*' -not -name '*.tsbuildinfo')
+WEB_SOURCES := $(shell test -f $(WEB)/package.json && find $(WEB) -type f -not -path '*/node_modules/*' \
+	-not -path '*/api-documents/*' -not -path '*/generated/*' -not -path '*/e2e/*' -not -name '*.tsbuildinfo')
+API_SOURCES := $(shell find schemas/dcron_schemas services/core services/master services/log-ingester -name '*.py')
 
 say = @printf '==> %s\n' $(1)
 
@@ -26,10 +28,10 @@ demo: setup ## The same, with a handful of example jobs
 	@exec $(BIN)/dcron up --demo $(UP)
 
 ##@ Work on it
-.PHONY: setup python etcd web check test robustness bench lock clean help
+.PHONY: setup python etcd chromium web check test robustness bench lock clean help
 setup: python etcd $(STAMPS)/mongodb $(STAMPS)/kafka $(STAMPS)/kafka-archive web ## Set up what is missing, all inside this folder (etcd: from Debian's packages)
 
-check: python ## Format, lint, types, import contracts, schema drift: under a minute
+check: python $(if $(wildcard $(WEB)/node_modules),$(STAMPS)/api-types) ## Format, lint, types, import contracts, schema drift: under a minute
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -37,7 +39,7 @@ check: python ## Format, lint, types, import contracts, schema drift: under a mi
 	$(BIN)/python schemas/generate.py --check
 	@if [ -d $(WEB)/node_modules ]; then npm --prefix $(WEB) run --silent check; fi
 
-test: setup ## All tests, against the real servers (ARGS="-k name" chooses)
+test: setup chromium ## All tests, against the real servers (ARGS="-k name" chooses)
 	$(BIN)/pytest -m "not robustness" $(ARGS)
 	@if [ -d $(WEB)/node_modules ]; then npm --prefix $(WEB) test --silent; fi
 
@@ -56,7 +58,7 @@ lock: $(STAMPS)/uv ## Choose the versions of all dependencies anew
 			--generate-hashes --no-emit-index-url --no-header $$name-requirements.in -o $$name-requirements.lock; done
 
 clean: ## Remove all that `make setup` made; the data in .dcron stays
-	rm -rf $(TOOLS) .venv $(PAGE) $(WEB)/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(TOOLS) .venv $(PAGE) $(WEB)/node_modules $(WEB)/api-documents $(WEB)/src/api/generated .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -92,6 +94,16 @@ etcd:
 			echo "etcd is not installed: apt-get install etcd-server etcd-client (as root), or put etcd 3.4 or newer on the PATH" >&2; exit 1; \
 		fi; fi
 
+# The page's tests drive it; nothing else needs it.
+chromium:
+	@if ! command -v chromium >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "==> chromium from the system's packages"; \
+			apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+		else \
+			echo "chromium is not installed; the page's tests need it: apt-get install chromium (as root), or put it on the PATH" >&2; exit 1; \
+		fi; fi
+
 $(STAMPS)/mongodb: deploy/local/mongodb-requirements.lock $(STAMPS)/uv
 	$(call say,"SecantusDB$(comma) which speaks MongoDB's protocol$(comma) into $(TOOLS)/mongodb")
 	@test -x $(TOOLS)/mongodb/bin/python || $(UV) venv --quiet --python $(PYTHON) $(TOOLS)/mongodb
@@ -122,7 +134,13 @@ $(STAMPS)/node: $(wildcard $(WEB)/package.json $(WEB)/package-lock.json)
 	@npm --prefix $(WEB) ci --silent --no-audit --no-fund
 	@touch $@
 
-$(STAMPS)/web: $(STAMPS)/node $(WEB_SOURCES)
+$(STAMPS)/api-types: $(STAMPS)/node $(API_SOURCES) services/standalone/dcron_standalone/api_documents.py $(WEB)/scripts/types.mjs | $(STAMPS)/python
+	$(call say,"the page's types from what the services say of their APIs")
+	@$(BIN)/python -m dcron_standalone.api_documents $(WEB)/api-documents >/dev/null
+	@npm --prefix $(WEB) run --silent types
+	@touch $@
+
+$(STAMPS)/web: $(STAMPS)/node $(STAMPS)/api-types $(WEB_SOURCES)
 	$(call say,"the page into $(PAGE)")
 	@npm --prefix $(WEB) run --silent build
 	@touch $@

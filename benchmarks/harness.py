@@ -7,19 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import (
-    calls,
-    claims,
-    commands,
-    failover,
-    ingest,
-    latency,
-    lateness,
-    lists,
-    replay,
-    scale,
-    throughput,
-)
+from benchmarks import calls, claims, commands, failover, ingest, latency, lateness, lists, replay, scale, throughput
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]

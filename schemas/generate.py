@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcron_schemas import api, audit, events, job, records, state, workers
+from dcron_schemas import api, audit, dead_letters, events, job, records, state, workers
 
 FOLDER = Path(__file__).resolve().parent / "json"
 COMMAND = "python schemas/generate.py"
@@ -51,13 +51,21 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             api.Frame,
             api.Info,
             api.Job,
+            api.JobFacets,
             api.JobList,
             api.OutputPage,
             api.Preview,
+            api.Forecast,
+            api.Pipeline,
             api.Problem,
+            api.RecentRunsList,
             api.RunAccepted,
             api.SkippedTickList,
             api.Stats,
+            dead_letters.DeadLetterDetail,
+            dead_letters.DeadLetterList,
+            dead_letters.ReplayResult,
+            dead_letters.ReplayWanted,
             workers.WorkerList,
         ),
     ),

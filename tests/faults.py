@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
@@ -17,15 +18,20 @@ import httpx
 from dcron_standalone.supervision import Supervised
 from tests.cluster import Cluster, wait_until
 
-Kind = Literal["worker", "master", "log-ingester", "etcd", "kafka", "mongodb", "pause", "drain"]
+Kind = Literal["worker", "master", "log-ingester", "etcd", "kafka", "mongodb", "pause", "drain", "leave", "join"]
+STOPPED_WITHIN_S = 30.0
 
 
 class Faults:
-    """The first six kinds are SIGKILL and a new start; `pause` is SIGSTOP to a worker, `drain` asks one to rest."""
+    """The first six kinds are SIGKILL and a new start; `pause` is SIGSTOP to a worker, `drain` asks one to rest.
+
+    `leave` is SIGTERM to a log-ingester and a new start; `join` is one more log-ingester, which then leaves for good.
+    """
 
     def __init__(self, cluster: Cluster, kinds: Sequence[Kind], *, most_s: float, paused_s: float = 0.0) -> None:
         self.seed = int(os.environ.get("DCRON_TEST_SEED", random.SystemRandom().randrange(10_000)))
         self.done: list[str] = []
+        self.killed_at: defaultdict[str, list[float]] = defaultdict(list)  # service's name → seconds since 1970
         self._cluster = cluster
         self._kinds = kinds
         self._next: list[Kind] = []  # every kind comes before one comes again
@@ -58,7 +64,12 @@ class Faults:
             yield
             server.start()
             return
-        service = self._dice.choice(self._cluster.all_of("worker" if kind in ("pause", "drain") else kind))
+        if kind == "join":
+            with self._one_more_ingester():
+                yield
+            return
+        component = {"pause": "worker", "drain": "worker", "leave": "log-ingester"}.get(kind, kind)
+        service = self._dice.choice(self._cluster.all_of(component))
         assert service.child is not None
         if kind == "pause":
             service.child.signal(signal.SIGSTOP)
@@ -68,10 +79,26 @@ class Faults:
             self._ask(service, "drain")
             yield
             self._ask(service, "undrain")
+        elif kind == "leave":
+            assert service.child.stop(STOPPED_WITHIN_S), service.last_words()
+            yield
+            service.start()
         else:
+            self.killed_at[service.name].append(time.time())
             service.child.kill()
             yield
             service.start()
+
+    @contextmanager
+    def _one_more_ingester(self) -> Iterator[None]:
+        service = self._cluster.add("log-ingester", "DCRON_LOG_INGESTER_PORT")
+        try:
+            wait_until(service.is_ready, f"{service.name} to be ready", service.last_words)
+            yield
+        finally:
+            self._cluster.services.remove(service)
+            assert service.child is not None
+            assert service.child.stop(STOPPED_WITHIN_S), service.last_words()
 
     def _ask(self, worker: Supervised, what: Literal["drain", "undrain"]) -> None:
         """Ask the master, until it can; a master that has just come back may not."""

@@ -53,7 +53,8 @@ class Job(Struct, frozen=True, kw_only=True):
     updated_at: datetime
     updated_by: str
     next_tick: datetime | None  # None: paused, manual or over
-    schedule_text: str  # the schedule in a few words
+    schedule_text: str  # the schedule as it is written
+    schedule_words: str = ""  # in words, as a preview has them
 
 
 class JobList(Struct, frozen=True, kw_only=True):
@@ -62,6 +63,21 @@ class JobList(Struct, frozen=True, kw_only=True):
     jobs: tuple[Job, ...]
     total: int  # that match, over all pages
     next_cursor: str | None = None  # give it back as ?cursor= for the next page
+
+
+class JobFacet(Struct, frozen=True, kw_only=True):
+    """A namespace, tag or state, and how many jobs have it."""
+
+    value: str
+    jobs: int
+
+
+class JobFacets(Struct, frozen=True, kw_only=True):
+    """By what jobs can be chosen; of each the 500 with the most jobs, by name."""
+
+    namespaces: tuple[JobFacet, ...]
+    tags: tuple[JobFacet, ...]
+    states: tuple[JobFacet, ...]  # enabled, paused
 
 
 class RunAccepted(Struct, frozen=True, kw_only=True):
@@ -125,6 +141,25 @@ class Preview(Struct, frozen=True, kw_only=True):
     depends_on_job: bool  # the ticks are other ones for another job id: H, or jitter
 
 
+class ComingTick(Struct, frozen=True, kw_only=True):
+    """A tick to come of one of many jobs."""
+
+    at: datetime
+    job_id: str
+    job_name: str
+    namespace: str
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """The ticks with `start` < tick ≤ `end`; of very many, `end` is earlier than was asked."""
+
+    start: datetime
+    end: datetime  # whole up to here
+    bucket_s: float  # how long a bucket is
+    counts: tuple[int, ...]  # ticks in each bucket: the first one begins at `start`; the last may be shorter
+    ticks: tuple[ComingTick, ...]  # the first of them, in order
+
+
 class ExecutionView(Struct, frozen=True, kw_only=True):
     """A run as it is stored."""
 
@@ -148,6 +183,7 @@ class ExecutionView(Struct, frozen=True, kw_only=True):
     signal: int | None = None
     error: str = ""
     output_chunks: int | None = None  # known when the run is over
+    output_cut_bytes: int | None = None  # how much output was left out; known when the run is over
     cpu_user_s: float | None = None
     cpu_system_s: float | None = None
     max_rss_bytes: int | None = None
@@ -159,6 +195,29 @@ class ExecutionList(Struct, frozen=True, kw_only=True):
     executions: tuple[ExecutionView, ...]
     next_cursor: str | None = None
     searched_to: datetime | None = None  # the search stopped here, at its bound; `next_cursor` goes on with it
+
+
+class RecentRun(Struct, frozen=True, kw_only=True):
+    """One of a job's last runs, in short."""
+
+    execution_id: str
+    due_at: datetime
+    status: Status
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class RecentRuns(Struct, frozen=True, kw_only=True):
+    """The last runs of one job, newest due first."""
+
+    job_id: str
+    runs: tuple[RecentRun, ...]
+
+
+class RecentRunsList(Struct, frozen=True, kw_only=True):
+    """The last runs of several jobs, in the order in which they were asked for."""
+
+    jobs: tuple[RecentRuns, ...]
 
 
 class OutputPiece(Struct, frozen=True, kw_only=True):
@@ -241,6 +300,14 @@ class Stats(Struct, frozen=True, kw_only=True):
     jobs: tuple[JobStats, ...]  # those with the most runs first
     jobs_left_out: int  # how many more jobs there are
     buckets: tuple[BucketStats, ...]  # oldest first, empty ones too
+
+
+class Pipeline(Struct, frozen=True, kw_only=True):
+    """How far one log-ingester is behind the log of runs."""
+
+    partitions: int  # that it reads; others read the rest. 0: it has not measured yet
+    waiting_records: int  # in them, that are not read yet
+    viewers: int  # live views that are open at it
 
 
 class StateFrame(Struct, frozen=True, kw_only=True, tag="state", tag_field="frame"):

@@ -5,6 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from dcron_schemas.events import SCHEMA_VERSION, JobEvent, UnknownEvent
+from dcron_schemas.records import SCHEMA_VERSION as RECORD_VERSION
 from dcron_schemas.records import ExecutionRecord
 from dcron_schemas.state import (
     ActiveRun,
@@ -43,6 +44,10 @@ class UndecodableError(ValueError):
 
 class _Kind(msgspec.Struct):
     kind: str
+
+
+class _Version(msgspec.Struct):
+    schema_version: int = RECORD_VERSION
 
 
 class _Outline(msgspec.Struct):
@@ -93,6 +98,15 @@ def decode_record(value: bytes) -> ExecutionRecord:
         return _record_decoder.decode(value)
     except _UNREADABLE as error:
         raise UndecodableError(f"not an execution record: {error}") from error
+
+
+def newer_version(value: bytes) -> int | None:
+    """Return the schema version of a record of `cron.executions` that a newer release wrote; None for any other."""
+    try:
+        version = msgspec.json.decode(value, type=_Version).schema_version
+    except _UNREADABLE:
+        return None
+    return version if version > RECORD_VERSION else None
 
 
 def decode_state(kind: type[T], value: bytes) -> T:

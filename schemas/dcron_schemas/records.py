@@ -61,6 +61,7 @@ class ExecutionFinished(Struct, frozen=True, kw_only=True, tag=True, tag_field="
     started_at: datetime | None  # None: the process could not be started
     finished_at: datetime
     output_chunks: int  # how many chunks there are: seq 0 … output_chunks - 1
+    output_cut_bytes: int = 0  # what the run wrote beyond its limit, or when the worker had no room; not in the chunks
     exit_code: int | None = None  # None: ended by a signal, or never started
     signal: int | None = None
     error: str = ""  # why it could not start, or why it was stopped

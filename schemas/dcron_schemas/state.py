@@ -101,6 +101,7 @@ class WorkerEntry(Struct, frozen=True, gc=False, kw_only=True):
     state: Literal["active", "draining", "clock_wrong"] = "active"  # only an active one claims
     labels: dict[str, str] = field(default_factory=dict)
     clock_offset_ms: float | None = None  # its clock minus the median of all workers'; None: not known
+    spool: str = ""  # what is wrong with its spool: output is cut, results wait; "": nothing
 
 
 class ClockBeat(Struct, frozen=True, gc=False, kw_only=True):

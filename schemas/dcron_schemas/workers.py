@@ -20,6 +20,7 @@ class WorkerView(Struct, frozen=True, kw_only=True):
     slots: int
     labels: dict[str, str]
     clock_offset_ms: float | None  # null: not measured
+    spool: str = ""  # what is wrong with its spool: output is cut, or its disk takes nothing; "": nothing
 
 
 class WorkerList(Struct, frozen=True, kw_only=True):

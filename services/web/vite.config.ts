@@ -15,5 +15,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { host: "127.0.0.1", proxy: { "/api": master, "/login": master } },
-  test: { unstubGlobals: true },
+  test: { unstubGlobals: true, include: ["src/**/*.test.{ts,tsx}"] },
 });

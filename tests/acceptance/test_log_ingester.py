@@ -221,6 +221,14 @@ async def test_the_list_is_paged_filtered_and_stable_while_runs_come_in(face: Fa
         JOB: execution(100).execution_id,
         OTHER_JOB: execution(4, OTHER_JOB).execution_id,
     }
+    recent = await face.json("/api/v1/executions/recent", job_id=[OTHER_JOB, "never-ran", JOB], limit=2)
+    assert [(each["job_id"], len(each["runs"])) for each in recent["jobs"]] == [
+        (OTHER_JOB, 2),
+        ("never-ran", 0),
+        (JOB, 2),
+    ]
+    assert recent["jobs"][0]["runs"][0]["execution_id"] == execution(4, OTHER_JOB).execution_id
+    assert recent["jobs"][2]["runs"][0]["due_at"] > recent["jobs"][2]["runs"][1]["due_at"]
 
 
 async def test_a_lost_run_that_ends_after_all_is_what_it_ended_as(face: Face) -> None:
@@ -477,6 +485,7 @@ BAD_REQUESTS: tuple[tuple[str, dict[str, Any], int, str], ...] = (
     ("/api/v1/executions", {"job": "never-was"}, 404, "job"),
     ("/api/v1/executions", {"job": "one", "job_id": "other"}, 400, "job"),
     ("/api/v1/executions/latest", {}, 400, "job_id"),
+    ("/api/v1/executions/recent", {"job_id": "x", "limit": 51}, 400, "limit"),
     ("/api/v1/executions/latest", {"job_id": [str(n) for n in range(201)]}, 400, "job_id"),
     ("/api/v1/executions/odd/output", {"from_seq": "-1"}, 400, "from_seq"),
     ("/api/v1/executions/odd/output", {"format": "pdf"}, 400, "format"),

@@ -31,7 +31,7 @@ async def test_a_group_goes_on_where_it_committed(log: Log, topic: str, names: N
         assert await take(reader, 3, limit=3) == [4, 5, 6]
     async with log.group_reader(topic, names.consumer_group) as reader:
         assert await take(reader, 6) == [4, 5, 6, 7, 8, 9]
-        assert await reader.lag() == 0
+        assert sum((await reader.lag()).values()) == 0
 
 
 async def test_a_rewind_goes_back_to_what_is_committed(log: Log, topic: str, names: Names) -> None:
@@ -45,7 +45,7 @@ async def test_a_rewind_goes_back_to_what_is_committed(log: Log, topic: str, nam
         await reader.commit()
         assert await take(reader, 6) == [4, 5, 6, 7, 8, 9]
         await reader.rewind()
-        assert await reader.lag() == 6
+        assert sum((await reader.lag()).values()) == 6
         assert await take(reader, 6) == [4, 5, 6, 7, 8, 9]
 
 

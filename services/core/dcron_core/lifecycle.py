@@ -46,13 +46,13 @@ class Background:
     """The tasks of a service. The first that fails, or ends, without being asked to, fails the service."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order of their starts
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work`, which is to go on until it is cancelled."""
         task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
+        self._tasks[task] = None
         task.add_done_callback(self._ended)
         return task
 
@@ -64,7 +64,7 @@ class Background:
         """Cancel the given tasks (none given: all), and wait for them."""
         ending = list(tasks or self._tasks)
         for task in ending:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)
         if not self._tasks and self._failure.done() and not self._failure.cancelled():

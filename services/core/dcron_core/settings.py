@@ -22,6 +22,7 @@ SECRETS = ("token", "audit_key")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
+SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is under way
 AuditKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 Secret = Annotated[str, Meta(min_length=16)]
 
@@ -92,6 +93,7 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     claim_ahead: Duration = "500ms"  # how long before its instant a tick may be claimed
     claim_stagger: Duration = "150ms"  # how long the next worker in line waits for the one before
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
+    worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
     run_as_allowed: str = ""  # users besides the worker's own that jobs may run as, several with commas
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from litestar import Request, Response, get
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
@@ -28,6 +29,8 @@ from dcron_schemas.api import (
     FieldProblem,
     OutputPage,
     OutputPiece,
+    RecentRuns,
+    RecentRunsList,
     SkippedTickList,
     Status,
 )
@@ -35,6 +38,7 @@ from dcron_schemas.api import (
 MOST_RUNS = 500
 MOST_CHUNKS = 1000
 MOST_JOBS = 200
+MOST_RECENT = 50
 TAG = "executions"
 OutputStream = Literal["stdout", "stderr"]
 LIST_PARAMETERS = {
@@ -43,12 +47,14 @@ LIST_PARAMETERS = {
 }  # fmt: skip
 MISSING = re.compile(r"[Mm]issing required \w+ parameter '(\w+)'")
 TEXT = "text/plain; charset=utf-8"
+OUTPUT_ANSWER = ResponseSpec(OutputPage, description="A page of chunks; or all that is stored, as text")
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
 FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first chunk wanted")]
 JobIds = Annotated[list[str], QueryParameter(min_items=1, max_items=MOST_JOBS, description="repeatable")]
 
 
+Recent = Annotated[int, QueryParameter(ge=1, le=MOST_RECENT, description="most runs of a job")]
 Text = Annotated[
     str | None, QueryParameter(min_length=1, max_length=200, description="in the output, as it was written")
 ]
@@ -102,12 +108,22 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         found = await asyncio.gather(*(lists.last(each) for each in dict.fromkeys(job_id)))
         return ExecutionList(executions=tuple(view for view in found if view is not None))
 
+    @get("/api/v1/executions/recent", tags=[TAG])
+    async def recent_executions(request: Request[Any, Any, Any], job_id: JobIds, limit: Recent = 20) -> RecentRunsList:
+        """Return the last runs of each job that is named, in short: for a drawing beside its name."""
+        refuse_unknown_parameters(request, {"job_id", "limit"})
+        wanted = list(dict.fromkeys(job_id))
+        found = await asyncio.gather(*(lists.recent(each, limit) for each in wanted))
+        return RecentRunsList(
+            jobs=tuple(RecentRuns(job_id=each, runs=tuple(runs)) for each, runs in zip(wanted, found, strict=True))
+        )
+
     @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
     async def get_execution(execution_id: FromPath[str]) -> ExecutionView:
         """Return one run."""
         return await _existing(store, execution_id)
 
-    @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG])
+    @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG], responses={200: OUTPUT_ANSWER})
     async def get_output(
         request: Request[Any, Any, Any],
         execution_id: FromPath[str],
@@ -156,7 +172,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         following = cursor_text(Cursor(page[-1]["tick"], page[-1]["_id"])) if len(found) > limit else None
         return SkippedTickList(ticks=tuple(skipped_tick(each) for each in page), next_cursor=following)
 
-    return [list_executions, latest_executions, get_execution, get_output, skipped_ticks]
+    return [list_executions, latest_executions, recent_executions, get_execution, get_output, skipped_ticks]
 
 
 def refused_parameters(request: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:

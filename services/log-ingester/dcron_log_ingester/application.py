@@ -17,13 +17,16 @@ from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.api import refused_parameters, routes
 from dcron_log_ingester.audit_api import Audit, audit_routes
 from dcron_log_ingester.cors import CorsMiddleware
+from dcron_log_ingester.dead_letters_api import dead_letter_routes
 from dcron_log_ingester.events import event_routes
 from dcron_log_ingester.frames import FrameTexts
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.ledger_api import ledger_routes
 from dcron_log_ingester.ledger_reader import LedgerReader
 from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.pipeline_api import pipeline_route
 from dcron_log_ingester.readings import Readings
+from dcron_log_ingester.replayer import Replayer
 from dcron_log_ingester.stats_api import stats_route
 from dcron_log_ingester.store import Store
 from dcron_log_ingester.viewing import Viewing
@@ -35,6 +38,7 @@ def application(
     store: Store,
     hub: Hub,
     audit: Audit,
+    replayer: Replayer,
     clock: Clock,
     ids: IdSource,
     readiness: Readiness,
@@ -47,6 +51,8 @@ def application(
         route_handlers=[
             *routes(store, audit.history, clock),
             stats_route(store, audit.history, clock),
+            pipeline_route(metrics),
+            *dead_letter_routes(store.letters, replayer),
             *audit_routes(audit),
             *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention)),
             *live_routes(viewing),

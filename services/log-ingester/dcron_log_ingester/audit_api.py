@@ -19,9 +19,9 @@ from dcron_core.job_log import JobLog
 from dcron_core.jobs.heads import signed
 from dcron_log_ingester.archive import Archive
 from dcron_log_ingester.batches import stored_instant
+from dcron_log_ingester.parameters import bad, span_of, without_zero
 from dcron_log_ingester.store import EventArchive, EventFilter
 from dcron_log_ingester.verification import Sources, head_at, verify
-from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import ChainHead, EventKind, EventList, Verification
 
 MOST_EVENTS = 500
@@ -65,11 +65,11 @@ def audit_routes(audit: Audit) -> Sequence[HTTPRouteHandler]:
         """Search the archived events, newest first; `cursor` is the `next_cursor` of the page before."""
         known = {"job_id", "job", "namespace", "actor", "kind", "start", "end", "text", "limit", "cursor"}
         refuse_unknown_parameters(request, known)
+        first, last = span_of(start, end)
         wanted = EventFilter(
-            job_id=job_id, job_name=job, namespace=namespace, actor=actor, kind=kind, text=_text(text),
-            start=_instant("start", start), end=_instant("end", end),
+            job_id=job_id, job_name=job, namespace=namespace, actor=actor, kind=kind, text=without_zero("text", text),
+            start=_stored(first), end=_stored(last),
         )  # fmt: skip
-        _require_span(wanted)
         events = await audit.events.search(wanted, _before(cursor), limit + 1)
         page = tuple(events[:limit])
         return EventList(events=page, next_cursor=str(page[-1].position) if len(events) > limit else None)
@@ -113,46 +113,17 @@ async def _head_at(audit: Audit, position: int) -> ChainHead:
             return await head_at(audit.job_log, position)
     except LogMismatchError as error:
         raise ProblemError(409, "the log cannot be read", str(error)) from error
-    raise _bad("position", str(position), "not in the log", f"the log ends at position {end - 1}", status=404)
+    raise bad("position", str(position), "not in the log", f"the log ends at position {end - 1}", status=404)
 
 
-def _instant(field: str, text: str | None) -> datetime | None:
-    """Return the instant as the archive keeps it; raise the problem that names what is wrong with it."""
-    if text is None:
-        return None
-    remedy = "an instant with a zone, such as 2026-03-01T12:00:00Z or 2026-03-01T13:00:00%2B01:00"
-    try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is None:
-            raise _bad(field, text, "without a zone", remedy)
-        return stored_instant(instant)
-    except (ValueError, OverflowError):
-        raise _bad(field, text, "not an instant", remedy) from None
-
-
-def _require_span(wanted: EventFilter) -> None:
-    if wanted.start is not None and wanted.end is not None and wanted.start >= wanted.end:
-        raise _bad("end", wanted.end.isoformat(), "not after start", f"an instant after {wanted.start.isoformat()}")
-
-
-def _text(text: str | None) -> str | None:
-    if text is not None and "\0" in text:
-        raise _bad("text", text, "holds a zero character", "text without it")
-    return text
+def _stored(instant: datetime | None) -> datetime | None:
+    """Return the instant as the archive keeps it."""
+    return None if instant is None else stored_instant(instant)
 
 
 def _before(cursor: str | None) -> int | None:
     if cursor is None:
         return None
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
-        raise _bad("cursor", cursor, "not a cursor", "next_cursor of the page before, or none for the first page")
+        raise bad("cursor", cursor, "not a cursor", "next_cursor of the page before, or none for the first page")
     return int(cursor)
-
-
-def _bad(field: str, value: str, message: str, remedy: str, *, status: int = 400) -> ProblemError:
-    return ProblemError(
-        status,
-        "the request is not valid",
-        f"{field} {value[:80]!r} is {message}; {remedy}",
-        errors=(FieldProblem(field=field, value=value[:80], message=message, remedy=remedy),),
-    )

@@ -187,6 +187,7 @@ def _finished_fields(record: ExecutionFinished) -> Document:
         "status": record.outcome,
         "finished_at": stored_instant(record.finished_at),
         "output_chunks": record.output_chunks,
+        "output_cut_bytes": record.output_cut_bytes,
         "exit_code": record.exit_code,
         "signal": record.signal,
         "error": record.error,

@@ -6,12 +6,14 @@
     ├── UnavailableError
     │   └── MongoUnavailableError   MongoDB does not answer, or did not acknowledge
     ├── NotStorableError            MongoDB will never take this document
+    ├── BadRecordError              a record of the log that is put aside, and the reason
     ├── TooMuchError                the question takes MongoDB too long
     ├── UnknownExecutionError       no record of that run has come
     └── TooManyTicksError           a ledger over more ticks than are gone through at a time
 """
 
 from dcron_core.errors import DcronError, UnavailableError
+from dcron_schemas.dead_letters import Reason
 
 
 class MongoUnavailableError(UnavailableError):
@@ -20,6 +22,14 @@ class MongoUnavailableError(UnavailableError):
 
 class NotStorableError(DcronError):
     """A document that MongoDB refuses however often it is tried."""
+
+
+class BadRecordError(DcronError):
+    """A record that is not what a record of a run may be. Trying again changes nothing."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason: Reason = reason
 
 
 class TooMuchError(DcronError):

@@ -18,9 +18,10 @@ from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
 from dcron_core.http.probes import Readiness
 from dcron_core.ports.log import Log, Record
 from dcron_core.telemetry import get_logger
+from dcron_log_ingester.admission import read_record
+from dcron_log_ingester.errors import BadRecordError
 from dcron_log_ingester.feed import FEED_BYTES, FeedFilter, FeedQueue, feed_frame, feed_item
 from dcron_log_ingester.subscriptions import Subscription
-from dcron_schemas.codec import UndecodableError, decode_record
 from dcron_schemas.records import ExecutionRecord, OutputChunk, TickSkipped
 
 LIVE = "live"  # readiness: the topic is being followed
@@ -80,8 +81,8 @@ class Hub:
         """Hand the records to who waits for them, and keep them for a while."""
         for raw in records:
             try:
-                record = decode_record(raw.value)
-            except UndecodableError:
+                record = read_record(raw)
+            except BadRecordError:
                 continue  # the ingest loop puts it in the dead-letter topic
             self._feed(record)
             if isinstance(record, TickSkipped):

@@ -1,7 +1,7 @@
 """Brings the records of the log into the store: read, write, and only then commit (G8).
 
-A record that cannot be decoded or stored goes to the dead-letter topic, and what is behind it flows on. While
-MongoDB does not answer the batch is kept and tried again; while the log does not, reading starts again from
+A record that is none, or that MongoDB does not take, goes to the dead-letter topic, and what is behind it flows on.
+While MongoDB does not answer the batch is kept and tried again; while the log does not, reading starts again from
 what was committed. Being cancelled lets the write that is under way end.
 """
 
@@ -18,16 +18,19 @@ from dcron_core.http.probes import Readiness
 from dcron_core.lifecycle import retrying
 from dcron_core.ports.log import GroupReader, Log, Producer, Record, Topic
 from dcron_core.telemetry import get_logger
+from dcron_log_ingester.admission import read_record, was_cut
 from dcron_log_ingester.batches import Batch, batch_of, job_of
-from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
+from dcron_log_ingester.dead_letters import CUT_BYTES, MOST_KEY, letter_headers
+from dcron_log_ingester.errors import BadRecordError, MongoUnavailableError, NotStorableError
 from dcron_log_ingester.metrics import Metrics
-from dcron_schemas.codec import UndecodableError, decode_record
 from dcron_schemas.records import ExecutionRecord
 
 MONGODB = "mongodb"  # readiness: the store acknowledges
 KAFKA = "kafka"  # readiness: this member of the group reads
 IDLE_POLL_S = 0.5
 LAG_EVERY_S = 1.0
+
+Rejected = tuple[Record, BadRecordError]  # what goes to the dead-letter topic, and why
 
 log = get_logger()
 
@@ -149,22 +152,27 @@ class Ingest:
 
     async def _write_all(self, decoded: "Decoded", producer: Producer) -> None:
         """Put every record either into the store or into the dead-letter topic."""
-        for record, error in decoded.unreadable:
-            await self._put_aside(record, error, producer)
         for message in decoded.messages:
             self._metrics.records.labels(type(message).__name__).inc()
-        try:
-            await self._write(decoded.messages)
-        except NotStorableError:
-            await self._write_each(decoded.readable, producer)
+            if was_cut(message):
+                self._metrics.cuts.inc()
+        refused = await self._write_what_can_be(decoded.readable)
+        await self._put_aside([*decoded.unreadable, *refused], producer)
 
-    async def _write_each(self, decoded: Sequence[tuple[Record, ExecutionRecord]], producer: Producer) -> None:
-        """Find the records that cannot be stored; what was stored already is harmless to repeat."""
-        for record, message in decoded:
-            try:
-                await self._write([message])
-            except NotStorableError as error:
-                await self._put_aside(record, error, producer)
+    async def _write_what_can_be(self, readable: Sequence[tuple[Record, ExecutionRecord]]) -> list[Rejected]:
+        """Store the records; return those that MongoDB does not take.
+
+        They are found by halving what is refused. What of it was stored already is harmless to repeat.
+        """
+        try:
+            await self._write([message for _, message in readable])
+        except NotStorableError as error:
+            if len(readable) == 1:
+                return [(readable[0][0], BadRecordError("refused", str(error)))]
+            middle = len(readable) // 2
+            first = await self._write_what_can_be(readable[:middle])
+            return first + await self._write_what_can_be(readable[middle:])
+        return []
 
     async def _write(self, messages: Sequence[ExecutionRecord]) -> None:
         batch = batch_of(messages, self._retention.of)
@@ -187,36 +195,47 @@ class Ingest:
 
         await retrying(attempt, on=MongoUnavailableError, what="MongoDB")
 
-    async def _put_aside(self, record: Record, error: Exception, producer: Producer) -> None:
-        log.error(
-            "a record goes to the dead-letter topic",
-            action="ingest.dead_letter",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            error=str(error),
-        )
-        headers = (
-            *record.headers,
-            ("error", str(error).encode()),
-            ("topic", record.topic.encode()),
-            ("partition", str(record.partition).encode()),
-            ("offset", str(record.offset).encode()),
-        )
-        await producer.append(self._plan.dead_letter_topic, record.key, record.value, headers)
-        self._metrics.dead_letters.inc()
+    async def _put_aside(self, rejected: Sequence[Rejected], producer: Producer) -> None:
+        """Put records into the dead-letter topic; return when they are there."""
+        answers = []
+        for record, error in rejected:
+            log.error(
+                "a record goes to the dead-letter topic",
+                action="ingest.dead_letter",
+                reason=error.reason,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                error=str(error),
+            )
+            answers.append(await self._submit_letter(record, error, producer))
+        await asyncio.gather(*answers)
+        for _, error in rejected:
+            self._metrics.dead_letters.labels(error.reason).inc()
+
+    async def _submit_letter(self, record: Record, error: BadRecordError, producer: Producer) -> Awaitable[int]:
+        topic = self._plan.dead_letter_topic
+        headers = letter_headers(record, error.reason, str(error))
+        try:
+            return await producer.submit(topic, record.key, record.value, headers)
+        except ValueError:  # with its headers it is too large for the log
+            headers = letter_headers(record, error.reason, str(error), cut=True)
+            return await producer.submit(topic, record.key[:MOST_KEY], record.value[:CUT_BYTES], headers)
 
     async def _measure_lag(self, reader: GroupReader) -> None:
         if self._clock.monotonic() - self._lag_at_s >= LAG_EVERY_S:
             self._lag_at_s = self._clock.monotonic()
-            self._metrics.lag.set(await reader.lag())
+            lags = await reader.lag()
+            self._metrics.lag.clear()  # partitions that are another member's now
+            for partition, lag in lags.items():
+                self._metrics.lag.labels(str(partition)).set(lag)
 
 
 class Decoded(Struct, frozen=True):
     """A batch of records, and what they say."""
 
     readable: tuple[tuple[Record, ExecutionRecord], ...]
-    unreadable: tuple[tuple[Record, UndecodableError], ...]
+    unreadable: tuple[Rejected, ...]
 
     @property
     def messages(self) -> list[ExecutionRecord]:
@@ -225,10 +244,10 @@ class Decoded(Struct, frozen=True):
 
 def _decoded(records: Sequence[Record]) -> Decoded:
     readable: list[tuple[Record, ExecutionRecord]] = []
-    unreadable: list[tuple[Record, UndecodableError]] = []
+    unreadable: list[Rejected] = []
     for record in records:
         try:
-            readable.append((record, decode_record(record.value)))
-        except UndecodableError as error:
+            readable.append((record, read_record(record)))
+        except BadRecordError as error:
             unreadable.append((record, error))
     return Decoded(tuple(readable), tuple(unreadable))

@@ -13,9 +13,9 @@ from dcron_core.clock import Clock
 from dcron_log_ingester.batches import Document
 from dcron_log_ingester.cursors import Cursor, cursor_after, cursor_text
 from dcron_log_ingester.store.filters import ExecutionFilter
-from dcron_log_ingester.views import execution_view
+from dcron_log_ingester.views import execution_view, recent_run
 from dcron_log_ingester.walk import Walk, Window
-from dcron_schemas.api import ExecutionList, ExecutionView, OutputPiece
+from dcron_schemas.api import ExecutionList, ExecutionView, OutputPiece, RecentRun
 
 ANSWER_S = 1.0  # no further window is begun after that
 MOST_SEARCHED_RUNS = 200  # runs whose output one answer reads
@@ -78,12 +78,22 @@ class Lists:
 
     async def last(self, job_id: str) -> ExecutionView | None:
         """Return the run of the job that was due last."""
+        documents = await self._newest(job_id, 1)
+        return execution_view(documents[0]) if documents else None
+
+    async def recent(self, job_id: str, limit: int) -> list[RecentRun]:
+        """Return the last runs of the job, newest due first; within the bound of time, perhaps fewer."""
+        return [recent_run(execution_view(document)) for document in await self._newest(job_id, limit)]
+
+    async def _newest(self, job_id: str, limit: int) -> list[Document]:
+        """Return the job's last runs; beyond the first one only those that were found within the bound of time."""
         wanted = ExecutionFilter(job_ids=(job_id,))
         walk = Walk(self._clock.now(), first_width=WIDTH_OF_LAST)
-        while not walk.over:
-            for document in await self._step(walk, wanted, 1):
-                return execution_view(document)
-        return None
+        until_s = self._clock.monotonic() + ANSWER_S
+        found: list[Document] = []
+        while not walk.over and len(found) < limit and not (found and self._clock.monotonic() >= until_s):
+            found += await self._step(walk, wanted, limit - len(found))
+        return found
 
     async def _step(self, walk: Walk, wanted: ExecutionFilter, limit: int) -> list[Document]:
         began_s = self._clock.monotonic()

@@ -1,6 +1,10 @@
 """What the log-ingester tells Prometheus."""
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from dcron_schemas.dead_letters import Reason
 
 
 class Metrics:
@@ -19,9 +23,22 @@ class Metrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
-        self.lag = Gauge("dcron_ingester_lag_records", "Records that are not read yet.", registry=self.registry)
+        self.lag = Gauge(
+            "dcron_ingester_lag_records",
+            "Records of this member's partitions that are not read yet.",
+            ["partition"],
+            registry=self.registry,
+        )
         self.dead_letters = Counter(
-            "dcron_ingester_dead_letters", "Records put aside in the dead-letter topic.", registry=self.registry
+            "dcron_ingester_dead_letters",
+            "Records put aside in the dead-letter topic.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in get_args(Reason):  # from zero, so that the first one is a rise
+            self.dead_letters.labels(reason)
+        self.cuts = Counter(
+            "dcron_ingester_cut_records", "Records of output that were too large and were cut.", registry=self.registry
         )
         self.viewers = Gauge("dcron_ingester_viewers", "Open live views.", registry=self.registry)
         self.gaps = Counter(

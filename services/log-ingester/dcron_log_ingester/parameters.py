@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
@@ -26,7 +26,7 @@ def bad(field: str, value: str, message: str, remedy: str, *, status: int = 400)
 
 
 def instant_of(field: str, text: str | None) -> datetime | None:
-    """Return an instant; raise ProblemError for what is none, or has no zone."""
+    """Return an instant in UTC; raise ProblemError for what is none, or has no zone."""
     if text is None:
         return None
     remedy = "write it like 2026-03-01T12:00:00Z, with a zone"
@@ -36,7 +36,10 @@ def instant_of(field: str, text: str | None) -> datetime | None:
         raise bad(field, text, "not an instant", remedy) from None
     if instant.tzinfo is None:
         raise bad(field, text, "without a zone", remedy)
-    return instant
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise bad(field, text, "beyond the calendar", remedy) from None
 
 
 def span_of(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:

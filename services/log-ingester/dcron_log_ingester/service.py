@@ -26,7 +26,9 @@ from dcron_log_ingester.archive import Archive
 from dcron_log_ingester.audit_api import Audit
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_log_ingester.ingest import KAFKA, MONGODB, Ingest, IngestPlan
+from dcron_log_ingester.letter_index import LetterIndex
 from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.replayer import Replayer
 from dcron_log_ingester.retention import Retentions
 from dcron_log_ingester.store import open_store
 
@@ -60,11 +62,14 @@ async def open_log_ingester(
         service.start("ingest", ingest.run())
         service.start("history", _remember(history, archive, log, settings))
         service.start("archive", archive.run(job_log))
+        letters, group = settings.dead_letter_topic, f"{settings.consumer_group}-dead-letters"
+        service.start("letters", LetterIndex(topics(settings), letters, group, store.letters).run(log))
         service.start("hub", hub.run(log, settings.executions_topic, readiness))
         bound = listen(settings.host, settings.log_ingester_port, "DCRON_LOG_INGESTER_PORT")
         stack.callback(bound.close)
         audit = Audit(job_log, history, archive, store.events, settings.audit_key)
-        app = application(settings, store, hub, audit, clock, ids, readiness, metrics)
+        replayer = Replayer(log, store.letters, letters, settings.executions_topic, clock)
+        app = application(settings, store, hub, audit, replayer, clock, ids, readiness, metrics)
         service.port = await stack.enter_async_context(serving(app, bound))
         yield service
 

@@ -3,7 +3,7 @@
 import msgspec
 
 from dcron_log_ingester.batches import Document, stored_instant
-from dcron_schemas.api import ExecutionView, OutputPiece, SkippedTick
+from dcron_schemas.api import ExecutionView, OutputPiece, RecentRun, SkippedTick
 from dcron_schemas.audit import EventView
 from dcron_schemas.records import OutputChunk
 
@@ -17,6 +17,17 @@ def event_view(document: Document) -> EventView:
 def execution_view(document: Document) -> ExecutionView:
     """Return the run that `document` describes."""
     return msgspec.convert({**document, "execution_id": document["_id"]}, ExecutionView)
+
+
+def recent_run(view: ExecutionView) -> RecentRun:
+    """Return the run in short."""
+    return RecentRun(
+        execution_id=view.execution_id,
+        due_at=view.due_at,
+        status=view.status,
+        started_at=view.started_at,
+        finished_at=view.finished_at,
+    )
 
 
 def stored_piece(document: Document) -> OutputPiece:

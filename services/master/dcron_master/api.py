@@ -1,10 +1,13 @@
 """The HTTP API of the master for jobs as they are, under `/api/v1`."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, QueryParameter
 
 from dcron_core.clock import Clock
 from dcron_core.errors import UnavailableError, UnknownJobError
@@ -16,9 +19,11 @@ from dcron_core.jobs.validation import parse_job, parse_patch
 from dcron_master.asking import Asking, JobBody, PatchBody
 from dcron_master.commands import Commands
 from dcron_master.edits import Patch, Replacement
+from dcron_master.listing import Sort, State, Wanted, facets_of, page_of
+from dcron_master.next_ticks import NextTicks
 from dcron_master.projector import Projector
-from dcron_master.views import job_list, job_response, page_of
-from dcron_schemas.api import CommandOutcome, Info, Job, JobList, RunAccepted
+from dcron_master.views import job_list, job_response
+from dcron_schemas.api import CommandOutcome, Info, Job, JobFacets, JobList, RunAccepted
 from dcron_schemas.events import (
     JobCreated,
     JobDeleted,
@@ -28,6 +33,9 @@ from dcron_schemas.events import (
     RunRequested,
 )
 from dcron_schemas.state import JobEntry
+
+Tags = Annotated[list[str] | None, QueryParameter(description="repeatable; jobs that have all of them")]
+JobState = Annotated[State, QueryParameter(name="state", description="empty: either")]
 
 
 class JobController(Controller):
@@ -41,16 +49,31 @@ class JobController(Controller):
         self,
         projector: NamedDependency[Projector],
         clock: NamedDependency[Clock],
+        next_ticks: NamedDependency[NextTicks],
         namespace: FromQuery[str] = "",
         name: FromQuery[str] = "",
         q: FromQuery[str] = "",
+        tag: Tags = None,
+        job_state: JobState = "",
+        sort: FromQuery[Sort] = "name",
         cursor: FromQuery[str] = "",
         limit: FromQuery[int] = 100,
     ) -> JobList:
-        """List jobs by namespace and name; `q` searches names, descriptions, owners and tags."""
-        entries = _table(projector).entries()
-        page = page_of(entries, namespace=namespace, name=name, text=q, cursor=cursor, limit=limit)
-        return job_list(page, clock.now())
+        """List jobs; `q` searches names, descriptions, owners and tags, `sort` with a minus goes backward."""
+        entries, now = _table(projector).entries(), clock.now()
+        wanted = Wanted(namespace=namespace, name=name, text=q, tags=tuple(tag or ()), state=job_state)
+        of: Callable[[JobEntry], str | None] = _nothing
+        if sort in {"next_tick", "-next_tick"}:
+            ticks = await next_ticks.of_all(entries, now)
+            of = lambda entry: _sortable(ticks[entry.job_id])  # noqa: E731
+        elif sort in {"updated_at", "-updated_at"}:
+            of = lambda entry: _sortable(entry.updated_at)  # noqa: E731
+        return job_list(page_of(entries, wanted, cursor=cursor, limit=limit, sort=sort, of=of), now)
+
+    @get("/facets", sync_to_thread=False)
+    def job_facets(self, projector: NamedDependency[Projector]) -> JobFacets:
+        """Tell by which namespaces, tags and states jobs can be chosen, and how many there are of each."""
+        return facets_of(_table(projector).entries())
 
     @post(operation_class=JobBody)
     async def create_job(
@@ -170,6 +193,15 @@ async def command_outcome(event_id: FromPath[UUID], commands: NamedDependency[Co
 def info(service_info: NamedDependency[Info]) -> Info:
     """Tell a client what it needs to find its way."""
     return service_info
+
+
+def _nothing(_: JobEntry) -> str:
+    return ""
+
+
+def _sortable(instant: datetime | None) -> str | None:
+    """Return an instant as text of which the later one is the greater one."""
+    return None if instant is None else instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _table(projector: Projector) -> JobTable:

@@ -17,7 +17,7 @@ from dcron_core.http.request_id import request_id_of
 from dcron_core.jobs.fold import Applied
 from dcron_master.commands import Command, Commands
 from dcron_master.edits import Edit
-from dcron_master.views import bad_parameter
+from dcron_master.listing import bad_parameter
 from dcron_schemas.events import EventData
 from dcron_schemas.state import JobEntry
 

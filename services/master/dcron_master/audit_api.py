@@ -19,9 +19,10 @@ from dcron_core.http.problems import ProblemError, parse_uuid
 from dcron_core.jobs.table import JobTable
 from dcron_master.asking import Asking
 from dcron_master.comparison import compared
+from dcron_master.listing import Wanted, page_of
 from dcron_master.restore import ordered, planned
 from dcron_master.restorer import Restorer
-from dcron_master.views import job_then, page_of
+from dcron_master.views import job_then
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import Crontab, CrontabDifference, Restore, RestorePlan, RestoreResult
 
@@ -55,7 +56,7 @@ class AuditController(Controller):
         await history.at_end()
         position = _position(history, "at", instant, clock.now())
         table = await history.table_at(position)
-        page = page_of(table.entries(), namespace=namespace, name=name, cursor=cursor, limit=limit)
+        page = page_of(table.entries(), Wanted(namespace=namespace, name=name), cursor=cursor, limit=limit)
         jobs = tuple(job_then(entry) for entry in page.entries)
         return Crontab(at=instant, position=position, jobs=jobs, total=page.total, next_cursor=page.next_cursor)
 

@@ -13,8 +13,8 @@ from dcron_core.jobs.fold import is_rescheduled
 from dcron_core.jobs.validation import parse_draft
 from dcron_core.schedule.preview import MOST_TICKS, preview
 from dcron_master.asking import JobBody
+from dcron_master.listing import bad_parameter
 from dcron_master.projector import Projector
-from dcron_master.views import bad_parameter
 from dcron_schemas.api import Preview
 
 

@@ -37,9 +37,11 @@ from dcron_master.api import JobController, command_outcome, info
 from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
+from dcron_master.forecast_api import forecast_route
 from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
+from dcron_master.next_ticks import NextTicks
 from dcron_master.page import login, page, security_headers
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
@@ -161,6 +163,7 @@ def _application(
         "commands": commands,
         "record_skips": skips,
         "workers": workers,
+        "next_ticks": NextTicks(),
         "clock": clock,
         "ids": ids,
         "token_secret": settings.token,
@@ -171,6 +174,7 @@ def _application(
         route_handlers=[
             *controllers,
             preview_job,
+            forecast_route(projector, clock),
             command_outcome,
             skip_record,
             info,

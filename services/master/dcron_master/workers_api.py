@@ -76,6 +76,7 @@ class Workers:
             slots=entry.slots if entry else 0,
             labels=entry.labels if entry else {},
             clock_offset_ms=entry.clock_offset_ms if entry else None,
+            spool=entry.spool if entry else "",
         )
 
     async def drain(self, worker_id: str, actor: str) -> WorkerView:

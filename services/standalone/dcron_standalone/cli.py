@@ -44,6 +44,11 @@ app.command(
 app.command(
     "dcron_standalone.log_tools:app", name="log", help="The log of job events: verify, repair, rebuild, back up, mend."
 )
+app.command(
+    "dcron_standalone.dlq_commands:app",
+    name="dlq",
+    help="Dead letters, records that were put aside: list, show, replay.",
+)
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
 app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")

@@ -142,15 +142,17 @@ def _job_id(client: Client, name: str, namespace: str) -> str:
     if JOB_ID.match(name):
         return name
     job = client.job(name, namespace)
-    return job.job_id if job else _deleted_job(client, name, namespace).job_id
+    return job.job_id if job else _deleted_job(client, name, namespace, "no job has or had the name").job_id
 
 
-def _deleted_job(client: Client, name: str, namespace: str) -> DeletedJob:
-    """Return the one deleted job of that name; raise ApiError if there is none, or several."""
+def _deleted_job(
+    client: Client, name: str, namespace: str, none: str = "no job was deleted under the name"
+) -> DeletedJob:
+    """Return the one deleted job of that name; raise ApiError if there is none (saying `none`), or several."""
     found = client.deleted(name, namespace)
     if not found:
         where = f" in namespace {namespace!r}" if namespace else ""
-        raise ApiError(f"no job {name!r} was deleted{where}; `dcron job ls` lists those that stand")
+        raise ApiError(f"{none} {name!r}{where}; `dcron job ls` lists those that stand")
     if len(found) > 1:
         lines = [f"  {job.job_id}  {_told(job)}" for job in found]
         raise ApiError("\n".join((f"{len(found)} jobs were deleted under the name {name!r}; give an id:", *lines)))

@@ -194,4 +194,6 @@ def _conclude(execution: ExecutionView) -> None:
         parts.append(f"after {span(execution.finished_at - execution.started_at)}")
     if execution.error:
         parts.append(execution.error)
+    if execution.output_cut_bytes:
+        parts.append(f"{execution.output_cut_bytes} bytes of its output were left out")
     note(f"--- {', '.join(parts)}", style=STATUS_STYLE[execution.status])

@@ -60,7 +60,7 @@ def _url(client: Client, *parts: str) -> str:
 
 def _table(workers: tuple[WorkerView, ...]) -> Table:
     now = SystemClock().now()
-    columns = ("worker", "state", "drained by", "host", "pid", "slots", "labels", "clock", "started")
+    columns = ("worker", "state", "drained by", "host", "pid", "slots", "labels", "clock", "spool", "started")
     table = Table(*columns, box=None, header_style="bold")
     for worker in workers:
         table.add_row(
@@ -72,6 +72,7 @@ def _table(workers: tuple[WorkerView, ...]) -> Table:
             str(worker.slots or "-"),
             Text(",".join(f"{key}={value}" for key, value in sorted(worker.labels.items())) or "-"),
             "-" if worker.clock_offset_ms is None else f"{worker.clock_offset_ms:+.0f} ms",
+            Text(worker.spool or "ok", "red" if worker.spool else ""),
             ago(worker.started_at, now) if worker.started_at else "-",
         )
     return table

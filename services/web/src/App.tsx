@@ -1,49 +1,48 @@
-import { Link, Route, Switch } from "wouter";
-import { SystemProvider, useSystem } from "./api/system";
-import { Logo } from "./components/icons";
+import { MantineProvider } from "@mantine/core";
+import { QueryClientProvider } from "@tanstack/react-query";
+import { Suspense } from "react";
+import { Route, Switch } from "wouter";
+import { queryClient } from "./api/services";
 import { NoticesProvider } from "./components/notices";
-import { JobPage } from "./pages/JobPage";
-import { JobsPage } from "./pages/JobsPage";
+import { PageFailure } from "./components/PageFailure";
+import { Loading } from "./components/states";
+import { LiveProvider } from "./live/LiveProvider";
 import { NotFoundPage } from "./pages/NotFoundPage";
-import { RunPage } from "./pages/RunPage";
+import { routes } from "./routes";
+import { Shell } from "./shell/Shell";
+import { theme } from "./theme";
 
 export function App() {
   return (
-    <SystemProvider>
-      <NoticesProvider>
-        <a className="skip-link" href="#content">
-          Skip to the content
-        </a>
-        <Header />
-        <main id="content" tabIndex={-1}>
-          <Switch>
-            <Route path="/" component={JobsPage} />
-            <Route path="/jobs/:id">{({ id }) => <JobPage key={id} jobId={id} />}</Route>
-            <Route path="/executions/:id">{({ id }) => <RunPage key={id} executionId={id} />}</Route>
-            <Route component={NotFoundPage} />
-          </Switch>
-        </main>
-      </NoticesProvider>
-    </SystemProvider>
+    <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
+      <QueryClientProvider client={queryClient}>
+        <LiveProvider>
+          <NoticesProvider>
+            <Shell>
+              <Pages />
+            </Shell>
+          </NoticesProvider>
+        </LiveProvider>
+      </QueryClientProvider>
+    </MantineProvider>
   );
 }
 
-function Header() {
-  const { version } = useSystem();
+function Pages() {
   return (
-    <header className="masthead">
-      <div className="masthead-inner">
-        <Link href="/" className="brand">
-          <Logo />
-          <span>dcron</span>
-        </Link>
-        <nav aria-label="Main">
-          <Link href="/" className={(active) => (active ? "tab tab-active" : "tab")}>
-            Jobs
-          </Link>
-        </nav>
-        {version && <span className="version">{version}</span>}
-      </div>
-    </header>
+    <Switch>
+      {routes.map(({ path, page: Page }) => (
+        <Route key={path} path={path}>
+          {(params) => (
+            <PageFailure key={JSON.stringify(params)}>
+              <Suspense fallback={<Loading />}>
+                <Page params={params as Record<string, string>} />
+              </Suspense>
+            </PageFailure>
+          )}
+        </Route>
+      ))}
+      <Route component={NotFoundPage} />
+    </Switch>
   );
 }

@@ -18,9 +18,18 @@ from dcron_core.ports.store import KeyValue, TransactionResult
 from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
-from dcron_schemas.state import ExecutionEntry, TickCursor
+from dcron_schemas.state import TickCursor
 from dcron_worker.claiming import Claiming, wait_after
-from dcron_worker.claims import claim_tick, execution_of_tick, in_the_way, queue_tick, skip_tick, waits
+from dcron_worker.claims import (
+    claim_tick,
+    execution_of_tick,
+    in_the_way,
+    is_own,
+    queue_tick,
+    skip_tick,
+    tick_execution_of,
+    waits,
+)
 from dcron_worker.misfire import Missed
 from dcron_worker.planner import Candidate
 from dcron_worker.runner import Claimed
@@ -42,7 +51,6 @@ class Claimer:
         self._stopped = False
         self._since = claiming.clock.now()
         self._without_slot: dict[str, None] = {}  # jobs whose tick waits for a slot, in order
-        self._under_way: set[tuple[str, datetime]] = set()  # jobs and ticks that are being claimed, run or skipped
 
     def stop(self) -> None:
         """Claim nothing more; what was claimed goes on."""
@@ -90,7 +98,7 @@ class Claimer:
     def _look(self, candidate: Candidate, now: datetime, session: LeaseSession) -> None:
         """Decide what to do about a tick that is due, or soon will be."""
         job = candidate.entry
-        if (job.job_id, candidate.tick) in self._under_way:  # the job was changed while a claim was in doubt
+        if self._id_of(candidate) in self._with.in_work:  # the job was changed while a claim was in doubt
             self._with.planner.look_again(candidate, now + AGAIN_AFTER)
             return
         if not self._with.may_run(job):
@@ -143,10 +151,10 @@ class Claimer:
         self._keep(candidate, self._with.launcher.spawn(self._skip(candidate, missed, reason, detail)))
 
     def _keep(self, candidate: Candidate, task: asyncio.Task[None]) -> None:
-        """Remember that the tick is in work: a second claim or skip of it would take the first one's for its own."""
-        key = (candidate.entry.job_id, candidate.tick)
-        self._under_way.add(key)
-        task.add_done_callback(lambda _: self._under_way.discard(key))
+        self._with.keep(self._id_of(candidate), task)
+
+    def _id_of(self, candidate: Candidate) -> str:
+        return tick_execution_of(candidate, self._with.worker_id)
 
     async def _claim_and_run(self, candidate: Candidate, session: LeaseSession, *, late: bool) -> None:
         execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
@@ -180,7 +188,7 @@ class Claimer:
         cursors, jobs, alive, queue, entries, own = result.reads
         now = self._with.clock.now()
         self._learn_cursor(candidate, cursors)
-        if entries and self._is_own(entries[0], closed=False):
+        if entries and is_own(entries[0], self._with.worker_id, closed=False):
             claimed = Claimed(execution, candidate.entry, candidate.job_revision)
             await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
             self._with.free(candidate.entry.job_id)
@@ -240,7 +248,7 @@ class Claimer:
         else:
             cursors, entries = result.reads
             self._learn_cursor(candidate, cursors)
-            if not (entries and self._is_own(entries[0], closed=True)):
+            if not (entries and is_own(entries[0], self._with.worker_id, closed=True)):
                 return
         self._with.metrics.skips.labels(reason).inc(max(missed.count, 1))
         await self._with.entries.skipped(skipped)
@@ -250,9 +258,3 @@ class Claimer:
         if found:
             cursor, of = decode_state(TickCursor, found[0].value), self._with.planner.cursor_of(candidate.entry)
             self._with.planner.cursor_stands(of, cursor.tick, found[0].mod_revision)
-
-    def _is_own(self, item: KeyValue, *, closed: bool) -> bool:
-        """Tell whether an entry is this worker's: what an earlier try wrote, whose answer was lost."""
-        entry = decode_state(ExecutionEntry, item.value)
-        is_closed = entry.finished is not None or entry.skipped is not None or entry.lost is not None
-        return entry.execution.worker_id == self._with.worker_id and is_closed == closed

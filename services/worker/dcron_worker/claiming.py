@@ -1,9 +1,10 @@
 """What ticks and wanted runs are claimed with, and who may run what."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dcron_core.clock import Clock
 from dcron_core.keys import Keys
@@ -42,6 +43,16 @@ class Claiming(Struct, frozen=True):
     clock: Clock
     stagger: timedelta  # how long the next worker in line waits for the one before
     metrics: WorkerMetrics
+    in_work: set[str] = field(default_factory=set)  # executions that are being claimed, run or skipped here
+
+    def keep(self, execution_id: str, task: asyncio.Task[None]) -> None:
+        """Remember that an execution is in work until the task is over.
+
+        A second claim or skip of it meanwhile would take the first one's entry for its own. A tick that waits for the
+        run before it is one execution for both claimers.
+        """
+        self.in_work.add(execution_id)
+        task.add_done_callback(lambda _: self.in_work.discard(execution_id))
 
     @property
     def drained(self) -> bool:

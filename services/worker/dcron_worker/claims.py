@@ -24,7 +24,7 @@ from dcron_core.ports.store import (
     Put,
     Transaction,
 )
-from dcron_schemas.codec import encode
+from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
 from dcron_schemas.state import ActiveRun, ExecutionEntry, JobEntry, RunWanted, TickCursor
 from dcron_worker.planner import Candidate
@@ -33,14 +33,18 @@ Closing = ExecutionFinished | ExecutionLost | TickSkipped
 NOTHING_FOLLOWS = FollowUps()
 
 
-def execution_of_tick(candidate: Candidate, worker_id: str, now: datetime) -> Execution:
-    """Return the run that a claim of the candidate's tick makes."""
+def tick_execution_of(candidate: Candidate, worker_id: str) -> str:
+    """Return the id of the run that a claim of the candidate's tick makes."""
     job = candidate.entry
     if _on_every_worker(job):
-        execution_id = worker_tick_execution_id(job.job_id, worker_id, candidate.tick)
-    else:
-        execution_id = tick_execution_id(job.job_id, candidate.tick)
-    return _execution(job, execution_id, "tick", candidate.tick, 1, worker_id, now)
+        return worker_tick_execution_id(job.job_id, worker_id, candidate.tick)
+    return tick_execution_id(job.job_id, candidate.tick)
+
+
+def execution_of_tick(candidate: Candidate, worker_id: str, now: datetime) -> Execution:
+    """Return the run that a claim of the candidate's tick makes."""
+    execution_id = tick_execution_of(candidate, worker_id)
+    return _execution(candidate.entry, execution_id, "tick", candidate.tick, 1, worker_id, now)
 
 
 def execution_of_run(run: RunWanted, job: JobEntry | None, worker_id: str, now: datetime) -> Execution:
@@ -197,6 +201,13 @@ def closed_entry(execution: Execution, record: Closing) -> ExecutionEntry:
             return ExecutionEntry(execution=execution, skipped=record)
         case ExecutionLost():
             return ExecutionEntry(execution=execution, lost=record)
+
+
+def is_own(item: KeyValue, worker_id: str, *, closed: bool) -> bool:
+    """Tell whether an entry, open or closed, is that worker's: what an earlier try wrote, whose answer was lost."""
+    entry = decode_state(ExecutionEntry, item.value)
+    is_closed = entry.finished is not None or entry.skipped is not None or entry.lost is not None
+    return entry.execution.worker_id == worker_id and is_closed == closed
 
 
 def remove_entries(keys: Keys, execution_ids: Iterable[str]) -> Transaction:

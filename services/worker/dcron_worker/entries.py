@@ -7,6 +7,10 @@ whatever order the two servers answer.
 
 With one exception, so that a long outage of Kafka does not fill etcd: at most MOST_CLOSED closed entries of a
 worker wait there. What is closed beyond that is removed as soon as its record is on disk for good.
+
+When the disk takes no record, runs go on. Output is left out (`run_output.py` says so in its place), the start is
+told by the end, and an end is in its entry in etcd only, until the disk takes it: up to MOST_HELD of them. Beyond
+that, ends wait for the disk, and their runs keep their slots.
 """
 
 import asyncio
@@ -17,7 +21,7 @@ from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue
 from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import encode
-from dcron_schemas.records import Execution, ExecutionRecord, TickSkipped
+from dcron_schemas.records import Execution, ExecutionStarted, OutputChunk, TickSkipped
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claims import NOTHING_FOLLOWS, Closing, end_run, remove_entries
 from dcron_worker.errors import SpoolError
@@ -29,6 +33,7 @@ from dcron_worker.spool_segment import SpoolRecord
 FIRST_DELAY_S = 0.2
 MOST_DELAY_S = 5.0
 MOST_CLOSED = 2000  # entries of this worker in etcd that wait for Kafka; about 2 MB
+MOST_HELD = 2000  # closing records that wait for the disk; about 4 MB here, and their entries in etcd
 REMOVE_AFTER_S = 0.2  # what is to be removed waits so long for company: nobody waits for it
 NEAR = timedelta(milliseconds=200)  # a tick so soon after an end must not find the run still there
 MOST_REMOVED = 80  # at a time
@@ -47,33 +52,49 @@ class Entries:
         self._closed_in_etcd: set[str] = set()
         self._left_to_the_spool: set[str] = set()  # removed before Kafka has acknowledged their records
         self._in_kafka: set[str] = set()
+        self._held: dict[str, Closing] = {}  # closing records that the disk did not take, in order
+        self._some_held = asyncio.Event()
         self._to_remove: dict[str, None] = {}  # in order
         self._some_to_remove = asyncio.Event()
         self._removed = asyncio.Event()
         self._removed.set()
 
-    async def record(self, execution_id: str, record: ExecutionRecord) -> None:
-        """Put a record on disk, to be sent. When the disk is full, wait for room: nothing is left out."""
-        item = SpoolRecord(execution_id, encode(record), isinstance(record, Closing))
+    def started(self, record: ExecutionStarted) -> None:
+        """Put the start of a run on disk, to be sent. If the disk does not take it, the end will tell."""
+        try:
+            self._spool.append(SpoolRecord(record.execution.execution_id, encode(record)))
+        except SpoolError as error:
+            log.error("the disk does not take the start of a run", action="spool.full", error=str(error))
+
+    def output(self, record: OutputChunk, *, expendable: bool = True) -> bool:
+        """Put output on disk, to be sent; tell whether there was room for it."""
+        try:
+            self._spool.append(SpoolRecord(record.execution_id, encode(record)), expendable=expendable)
+        except SpoolError as error:
+            log.debug("the disk does not take output", action="spool.full", error=str(error))
+            return False
+        return True
+
+    async def closing(self, execution_id: str, record: Closing) -> None:
+        """Put a closing record on disk, to be sent; or hold it until the disk takes it."""
         delay_s = FIRST_DELAY_S
-        while True:
-            try:
-                self._spool.append(item)
+        while not self._append(execution_id, record):
+            if len(self._held) < MOST_HELD:
+                self._held[execution_id] = record
+                self._some_held.set()
                 return
-            except SpoolError as error:
-                log.error("a record waits for the disk", action="spool.full", error=str(error), delay_s=delay_s)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, MOST_DELAY_S)
 
     async def end(self, execution: Execution, record: Closing) -> None:
         """Both steps' beginning: the record on disk for good, then the outcome in etcd, however long that takes."""
-        await self.record(execution.execution_id, record)
+        await self.closing(execution.execution_id, record)
         await self._synced()
         await self.close(execution, record)
 
     async def skipped(self, skipped: TickSkipped) -> None:
         """Send the record of a skip whose entry a claim transaction has written already."""
-        await self.record(skipped.execution.execution_id, skipped)
+        await self.closing(skipped.execution.execution_id, skipped)
         await self.closed_in_etcd(skipped.execution.execution_id)
 
     async def close(self, execution: Execution, record: Closing) -> None:
@@ -115,6 +136,7 @@ class Entries:
         """Remove entries as Kafka acknowledges their closing records, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_removing())
+            group.create_task(self._keep_appending())
             while True:
                 for execution_id in await shipper.acknowledged():
                     if execution_id in self._left_to_the_spool:
@@ -125,7 +147,34 @@ class Entries:
                         self._in_kafka.add(execution_id)
 
     def _waits_for_kafka(self, execution_id: str) -> bool:
-        return execution_id in self._closed_in_etcd and execution_id not in self._to_remove
+        return (
+            execution_id in self._closed_in_etcd
+            and execution_id not in self._to_remove
+            and execution_id not in self._held
+        )
+
+    def _append(self, execution_id: str, record: Closing) -> bool:
+        try:
+            self._spool.append(SpoolRecord(execution_id, encode(record), closes=True))
+        except SpoolError as error:
+            log.error("the disk does not take the end of a run", action="spool.full", error=str(error))
+            return False
+        return True
+
+    async def _keep_appending(self) -> None:
+        """Put on disk what is held, as soon as it is taken."""
+        while True:
+            await self._some_held.wait()
+            delay_s = FIRST_DELAY_S
+            while self._held:
+                execution_id, record = next(iter(self._held.items()))
+                if self._append(execution_id, record):
+                    del self._held[execution_id]
+                    delay_s = FIRST_DELAY_S
+                else:
+                    await asyncio.sleep(delay_s)
+                    delay_s = min(2 * delay_s, MOST_DELAY_S)
+            self._some_held.clear()
 
     def _remove(self, execution_id: str) -> None:
         self._to_remove[execution_id] = None

@@ -4,6 +4,7 @@
 
     DcronError
     ├── SpoolError               the spool cannot be opened, written or synced; names file and cause
+    │   ├── SpoolFullError       it has as many bytes as it may have
     │   └── SpoolInUseError      another process has the directory
     └── ProcessStartError        a run's process could not be started; says why
 """
@@ -13,6 +14,10 @@ from dcron_core.errors import DcronError
 
 class SpoolError(DcronError):
     """The spool's disk does not do what it should. What `append` raised it for was not written."""
+
+
+class SpoolFullError(SpoolError):
+    """The record does not fit into what the spool may take of the disk."""
 
 
 class SpoolInUseError(SpoolError):

@@ -6,6 +6,7 @@ starts first ends what of it still runs, and then closes its entries: with the
 record that is still in the spool, with the outcome that etcd has, or, where nobody knows the outcome, as lost.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -27,8 +28,6 @@ from dcron_worker.process_table import end_left_over
 from dcron_worker.process_tree import Mark, Root
 from dcron_worker.spool import Spool
 
-READ_BYTES = 1 << 20
-
 log = get_logger()
 
 
@@ -49,13 +48,20 @@ class RunLedger:
 
     def remember(self, execution_id: str, process: Process) -> None:
         """Write the process down, so that a later life of this worker can end it."""
-        if process.start_time is not None:
-            line = LedgerLine(process.pid, process.start_time)
+        if process.start_time is None:
+            return
+        line = LedgerLine(process.pid, process.start_time)
+        try:
             self._file(execution_id).write_bytes(msgspec.json.encode(line))
+        except OSError as error:  # the guard is the first line; a disk that is full stops no run
+            log.warning("a run is not in the ledger", action="former.unwritten", error=str(error))
 
     def forget(self, execution_id: str) -> None:
         """The run is over."""
-        self._file(execution_id).unlink(missing_ok=True)
+        try:
+            self._file(execution_id).unlink(missing_ok=True)
+        except OSError as error:  # process id and start time never come again
+            log.warning("a run stays in the ledger", action="former.unwritten", error=str(error))
 
     async def end_left_overs(self) -> int:
         """Kill what is left of former runs; return how many there were."""
@@ -67,24 +73,30 @@ class RunLedger:
                 ended += await end_left_over(Root(mark, line.pid, line.start_time))
             except msgspec.DecodeError:  # cut short by a crash in the very instant of the start
                 log.warning("a ledger file cannot be read", action="former.unreadable", file=file.name)
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that takes no change; the process is gone all the same
+                file.unlink(missing_ok=True)
         return ended
 
     def _file(self, execution_id: str) -> Path:
         return self._directory / quote(execution_id, safe="")
 
 
-def closing_records(spool: Spool) -> dict[str, Closing]:
-    """Return the closing records that are on disk and not yet in Kafka, by execution."""
+async def closing_records(spool: Spool) -> dict[str, Closing]:
+    """Return the closing records that are on disk and not yet in Kafka, by execution.
+
+    A spool can be large; others have their turn meanwhile.
+    """
     found: dict[str, Closing] = {}
-    position = spool.acknowledged
-    while records := spool.read(position, READ_BYTES):
-        for at, item in records:
-            position = at + 1
-            if item.closes:
-                record = decode_record(item.value)
-                assert isinstance(record, Closing)
-                found[item.key] = record
+    async for item in spool.waiting():
+        if not item.closes:
+            continue
+        try:
+            record = decode_record(item.value)
+        except UndecodableError as error:  # of another release: it is sent as it is, and etcd says how the run ended
+            log.error("an end on disk cannot be read", action="former.unreadable", key=item.key, error=str(error))
+            continue
+        assert isinstance(record, Closing)
+        found[item.key] = record
     return found
 
 
@@ -96,7 +108,7 @@ async def close_former_entries(
     The jobs are known by then: what follows from an end, or a loss, is written with it. Raises
     StoreUnavailableError; it can be called again.
     """
-    on_disk = closing_records(spool)
+    on_disk = await closing_records(spool)
     closed = 0
     for item in (await store.read_prefix(keys.executions)).items:
         try:
@@ -117,7 +129,7 @@ async def _close(
     known = entry.finished or entry.skipped or entry.lost
     record = on_disk or known or _lost(item, entry, clock)
     if on_disk is None:
-        await entries.record(execution_id, record)
+        await entries.closing(execution_id, record)
     if known is not None:
         await entries.closed_in_etcd(execution_id)
     else:

@@ -59,16 +59,10 @@ class Launcher:
             await asyncio.wait(set(self._tasks))
 
     async def run(self, claimed: Claimed, session: LeaseSession) -> None:
-        """Run what was claimed under the session's lease.
-
-        A kill that came before the claim holds. An exclusive run whose lease is not trusted any more does not
-        begin: its job may be free again before it ends (G7).
-        """
+        """Run what was claimed under the session's lease. A kill that came before the claim holds."""
         kill = self._table.kills.get(claimed.execution.execution_id)
         stop = Stop("killed", f"killed by {kill.requested_by}") if kill else None
-        if not session.trusted and claimed.entry.spec.overlap != "allow":
-            stop = Stop("killed", "the worker lost its lease before the run began")
-        await self._runner.run(claimed, stop)
+        await self._runner.run(claimed, session, stop)
 
     async def adopt(self, claimed: Claimed, alive: KeyValue | None, claim_revision: int, session: LeaseSession) -> None:
         """Go on with a claim of our own whose answer was lost; if its lease is not ours any more, it is lost."""

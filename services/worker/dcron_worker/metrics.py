@@ -30,6 +30,14 @@ class WorkerMetrics:
             "dcron_worker_spool_records", "Records on disk that Kafka does not have yet.", registry=self.registry
         )
         self.spool_bytes = Gauge("dcron_worker_spool_bytes", "Size of the spool on disk.", registry=self.registry)
+        self.spool_damaged = Gauge(
+            "dcron_worker_spool_damaged_segments", "Segments of the spool met that could not be read to their end.",
+            registry=self.registry,
+        )  # fmt: skip
+        self.output_cut = Counter(
+            "dcron_worker_output_cut_bytes_total", "Output left out: beyond a run's limit, or for want of room.",
+            ["reason"], registry=self.registry,
+        )  # fmt: skip
         self.lease_trust = Gauge(
             "dcron_worker_lease_trust_seconds", "How much longer the lease may be trusted.", registry=self.registry
         )

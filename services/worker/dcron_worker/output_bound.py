@@ -15,7 +15,7 @@ TAIL_BYTES = 256 << 10
 
 
 class OutputBound:
-    """Takes chunks in, gives those that are kept back, numbered anew."""
+    """Takes chunks in, gives those that are kept back. Their numbers are for the caller to give."""
 
     def __init__(self, limit: int) -> None:
         self._tail_room = min(limit // 2, TAIL_BYTES)
@@ -23,12 +23,11 @@ class OutputBound:
         self._tail: deque[Chunk] = deque()
         self._tail_bytes = 0
         self._left_out: dict[Stream, int] = {}
-        self._seq = 0
 
     @property
-    def chunks(self) -> int:
-        """How many chunks were given back."""
-        return self._seq
+    def left_out(self) -> int:
+        """How many bytes were left out."""
+        return sum(self._left_out.values())
 
     def take(self, chunk: Chunk) -> list[Chunk]:
         """Take one in; return what of it belongs to the head."""
@@ -38,19 +37,22 @@ class OutputBound:
             self._tail_room += self._head_room  # where a character did not fit
             self._head_room = 0
             self._keep(replace(chunk, text=rest))
-        return [self._numbered(replace(chunk, text=head))] if head else []
+        return [replace(chunk, text=head)] if head else []
 
-    def rest(self) -> list[Chunk]:
-        """At the end: return the lines about what was left out, and the tail."""
+    def marks(self) -> list[Chunk]:
+        """At the end: return the lines about what was left out; the tail comes after them."""
         first = self._tail[0] if self._tail else None
-        marks = [
-            self._numbered(replace(first, stream=stream, text=f"\n[dcron: {count} bytes of {stream} left out here]\n"))
+        return [
+            replace(first, stream=stream, text=f"\n[dcron: {count} bytes of {stream} left out here]\n")
             for stream, count in self._left_out.items()
             if first is not None
         ]
-        tail = [self._numbered(chunk) for chunk in self._tail if chunk.text]
+
+    def tail(self) -> list[Chunk]:
+        """At the end: return the tail."""
+        tail = [chunk for chunk in self._tail if chunk.text]
         self._tail.clear()
-        return marks + tail
+        return tail
 
     def _keep(self, chunk: Chunk) -> None:
         self._tail.append(chunk)
@@ -66,10 +68,6 @@ class OutputBound:
             if kept or not self._tail:  # the mark needs to know where it stands, even with nothing after it
                 self._tail.appendleft(replace(oldest, text=kept))
                 break
-
-    def _numbered(self, chunk: Chunk) -> Chunk:
-        self._seq += 1
-        return replace(chunk, seq=self._seq - 1)
 
 
 def _size(text: str) -> int:

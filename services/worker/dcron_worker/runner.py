@@ -17,8 +17,9 @@ from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
+from dcron_core.session import LeaseSession
 from dcron_core.telemetry import get_logger
-from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, OutputChunk, TickSkipped
+from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, TickSkipped
 from dcron_schemas.state import JobEntry
 from dcron_worker.census import Census
 from dcron_worker.command import command_of
@@ -31,6 +32,7 @@ from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.output import Chunk, output_of
 from dcron_worker.output_bound import OutputBound
 from dcron_worker.process import Process, start_process
+from dcron_worker.run_output import RunOutput
 from dcron_worker.under_way import Ended, UnderWay
 
 log = get_logger()
@@ -93,10 +95,6 @@ class Runner:
         """How many runs are claimed and not over."""
         return len(self._running)
 
-    def owns(self, execution_id: str) -> bool:
-        """Tell whether that run is claimed here and not over."""
-        return execution_id in self._running
-
     def stop(self, execution_id: str, stop: Stop) -> None:
         """End a run early; nothing happens if it is not here, or being stopped already."""
         running = self._running.get(execution_id)
@@ -109,10 +107,12 @@ class Runner:
             if not exclusive_only or running.claimed.entry.spec.overlap != "allow":
                 self.stop(execution_id, stop)
 
-    async def run(self, claimed: Claimed, stop: Stop | None = None) -> None:
+    async def run(self, claimed: Claimed, session: LeaseSession, stop: Stop | None = None) -> None:
         """Run to the end. The end is in etcd when this returns; Kafka gets its record in its own time.
 
-        With `stop`, the run is ended before it begins.
+        With `stop`, the run is ended before it begins. So is an exclusive one when the lease that it was claimed under
+        is not trusted any more at its start: another run of the job may be alive by then (G7). A worker that stood
+        still while it held the run would otherwise start it before it notices.
         """
         execution = claimed.execution
         running = _Running(claimed, asyncio.get_running_loop().create_future())
@@ -122,6 +122,8 @@ class Runner:
         self._metrics.running.inc()
         try:
             await self._hold_until(execution.due_at, running)
+            if not session.trusted and claimed.entry.spec.overlap != "allow":
+                self.stop(execution.execution_id, Stop("killed", "the worker lost its lease before the run began"))
             why_not = self._refusal(claimed)
             if why_not:
                 await self._give_up(execution, why_not)
@@ -154,9 +156,9 @@ class Runner:
             self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
             output = asyncio.create_task(self._report(running.claimed, under_way))
             stop = await self._watch(under_way, running)
-            chunks = await output
+            written = await output
             self._ledger.forget(execution.execution_id)
-            return self._finished(running.claimed, under_way.started_at, await under_way.wait(), chunks, stop)
+            return self._finished(running.claimed, under_way.started_at, await under_way.wait(), written, stop)
         except ProcessStartError as error:
             return self._not_started(execution, "failed", str(error))
         finally:
@@ -194,21 +196,19 @@ class Runner:
         await ended
         return stop
 
-    async def _report(self, claimed: Claimed, under_way: UnderWay) -> int:
-        """Put the start and what the run writes on the spool, within its bound; return how many chunks that were."""
-        execution = claimed.execution
+    async def _report(self, claimed: Claimed, under_way: UnderWay) -> RunOutput:
+        """Put the start and what the run writes on the spool, within its bound."""
         started = ExecutionStarted(
-            execution=execution, started_at=under_way.started_at, host=self._host, pid=under_way.pid
+            execution=claimed.execution, started_at=under_way.started_at, host=self._host, pid=under_way.pid
         )
-        await self._entries.record(execution.execution_id, started)
+        self._entries.started(started)
         bound = OutputBound(claimed.entry.spec.limits.output_bytes or self._terms.output_bytes)
+        written = RunOutput(claimed.execution, bound, self._entries, self._metrics)
         async with self._output(under_way) as output:
-            async for piece in output:
-                for chunk in bound.take(piece):
-                    await self._record_output(execution, chunk)
-        for chunk in bound.rest():
-            await self._record_output(execution, chunk)
-        return bound.chunks
+            async for chunk in output:
+                written.take(chunk)
+        written.end(self._clock.now())
+        return written
 
     @asynccontextmanager
     async def _output(self, under_way: UnderWay) -> AsyncIterator[AsyncIterator[Chunk]]:
@@ -218,17 +218,6 @@ class Runner:
         else:
             assert isinstance(under_way, HttpRun)
             yield under_way.output()
-
-    async def _record_output(self, execution: Execution, chunk: Chunk) -> None:
-        record = OutputChunk(
-            execution_id=execution.execution_id,
-            job_id=execution.job_id,
-            seq=chunk.seq,
-            stream=chunk.stream,
-            at=chunk.at,
-            text=chunk.text,
-        )
-        await self._entries.record(execution.execution_id, record)
 
     def _not_started(self, execution: Execution, outcome: Outcome, error: str) -> ExecutionFinished:
         return ExecutionFinished(
@@ -241,7 +230,7 @@ class Runner:
         )
 
     def _finished(
-        self, claimed: Claimed, started_at: datetime, ended: Ended, chunks: int, stop: Stop | None
+        self, claimed: Claimed, started_at: datetime, ended: Ended, written: RunOutput, stop: Stop | None
     ) -> ExecutionFinished:
         outcome: Outcome = stop.outcome if stop else ("succeeded" if ended.succeeded else "failed")
         return ExecutionFinished(
@@ -249,7 +238,8 @@ class Runner:
             outcome=outcome,
             started_at=started_at,
             finished_at=self._clock.now(),
-            output_chunks=chunks,
+            output_chunks=written.chunks,
+            output_cut_bytes=written.cut_bytes,
             exit_code=ended.exit_code,
             signal=ended.signal,
             error=stop.why if stop else ended.error or _limit_that_ended(claimed, ended),

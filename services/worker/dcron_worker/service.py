@@ -57,6 +57,7 @@ from dcron_worker.process import keep_descriptors_from_children
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
+from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
@@ -97,6 +98,7 @@ class _Parts(Struct, frozen=True):
     metrics: WorkerMetrics
     readiness: Readiness
     draining: asyncio.Event
+    spool_state: SpoolState
 
 
 @asynccontextmanager
@@ -109,7 +111,7 @@ async def open_worker(
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
-        spool = await stack.enter_async_context(Spool(data / "spool", clock))
+        spool = await stack.enter_async_context(Spool(data / "spool", clock, limit_bytes=settings.worker_spool_bytes))
         guard = await stack.enter_async_context(Guard.open(worker_id))
         parts = _assemble(settings, store, log_, clock, spool, RunLedger(data / "runs", worker_id), guard)
         stack.push_async_callback(parts.ends.stop)
@@ -118,6 +120,7 @@ async def open_worker(
         background.start("shipper", parts.shipper.run())
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
+        background.start("spool state", parts.spool_state.run())
         port = await stack.enter_async_context(serving(_application(settings, parts, clock, ids), bound))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
@@ -179,7 +182,7 @@ def _assemble(
         stagger=stagger,
         metrics=metrics,
     )
-    claimer = Claimer(claiming, WantedRuns(claiming, runner))
+    claimer = Claimer(claiming, WantedRuns(claiming))
     entry = WorkerEntry(
         worker_id=guard.worker_id,
         host=socket.gethostname(),
@@ -189,6 +192,7 @@ def _assemble(
         slots=settings.slots,
         labels=labels,
     )
+    readiness = Readiness("job table", "lease")
     return _Parts(
         settings=settings,
         store=store,
@@ -207,8 +211,9 @@ def _assemble(
         claimer=claimer,
         clocks=Clocks(guard.worker_id, store, keys, clock, parse_duration(settings.clock_offset_limit), metrics),
         metrics=metrics,
-        readiness=Readiness("job table", "lease"),
+        readiness=readiness,
         draining=asyncio.Event(),
+        spool_state=SpoolState(spool, metrics, readiness),
     )
 
 
@@ -262,6 +267,7 @@ async def _session(parts: _Parts) -> None:
             asyncio.create_task(_show_draining(parts, session.lease)),
             asyncio.create_task(parts.clocks.beat(session.lease, ttl_s / BEATS_IN_A_LEASE)),
             asyncio.create_task(_show_clock(parts, session.lease)),
+            asyncio.create_task(_show_spool(parts, session.lease)),
         ]
         lost = asyncio.create_task(session.lost())
         trust = asyncio.create_task(_show_trust(parts, session))
@@ -287,6 +293,7 @@ async def _register(parts: _Parts, lease: int) -> None:
         parts.entry,
         state="draining" if drained else state,
         clock_offset_ms=None if clock.offset_s is None else round(clock.offset_s * 1000, 1),
+        spool=parts.spool_state.words,
     )
     put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
     await parts.store.transact(Transaction(compare=(), success=(put,)))
@@ -328,6 +335,13 @@ async def _show_draining(parts: _Parts, lease: int) -> None:
         await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show draining")
 
 
+async def _show_spool(parts: _Parts, lease: int) -> None:
+    while True:
+        await parts.spool_state.changed.wait()
+        parts.spool_state.changed.clear()
+        await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show the spool's state")
+
+
 async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
     while True:
         parts.metrics.lease_trust.set(session.trusted_until - parts.clock.monotonic())
@@ -344,9 +358,6 @@ async def _obey_kills(parts: _Parts) -> None:
 
 async def _keep_gauges(parts: _Parts) -> None:
     while True:
-        depth = parts.spool.depth
-        parts.metrics.spool_records.set(depth.records)
-        parts.metrics.spool_bytes.set(depth.bytes)
         parts.metrics.jobs.set(len(parts.planner))
         await asyncio.sleep(1.0)
 

@@ -10,6 +10,8 @@
   Damage anywhere else costs the rest of that one segment, is logged and counted, and stops nothing.
 * Acknowledged records are forgotten in whole segments. After a crash, records that were acknowledged in
   the last second can come again.
+* It never takes more than its bound of bytes on disk. What is expendable (output) leaves an eighth of that to the
+  rest (how runs began and ended, and ticks that were skipped), so that output is cut before results are.
 
 One process at a time: the directory is locked. All methods are to be called from the event loop's thread.
 """
@@ -17,7 +19,8 @@ One process at a time: the directory is locked. All methods are to be called fro
 import asyncio
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +30,7 @@ from msgspec import Struct
 
 from dcron_core.clock import Clock
 from dcron_core.telemetry import get_logger
-from dcron_worker.errors import SpoolError
+from dcron_worker.errors import SpoolError, SpoolFullError
 from dcron_worker.spool_disk import (
     lock_directory,
     open_for_append,
@@ -37,6 +40,7 @@ from dcron_worker.spool_disk import (
     write_whole,
 )
 from dcron_worker.spool_segment import (
+    MOST_VALUE_BYTES,
     DamagedFrameError,
     Segment,
     SegmentReader,
@@ -48,6 +52,10 @@ from dcron_worker.spool_segment import (
 )
 
 SEGMENT_BYTES = 8 << 20
+LIMIT_BYTES = 1 << 30
+SEGMENTS_IN_LIMIT = 16  # at least: room is given back by whole segments
+RESERVE_SHARE = 8  # one in so many bytes is kept for what is not expendable
+SCAN_BYTES = 1 << 20  # read at once by `waiting`
 PERSIST_EVERY = timedelta(seconds=1)  # how often the acknowledged position is written down, at most
 
 log = get_logger()
@@ -63,12 +71,17 @@ class Depth(Struct, frozen=True):
 class Spool:
     """The spool of one worker. Opened by its construction; raises SpoolError, SpoolInUseError."""
 
-    def __init__(self, directory: Path, clock: Clock, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self, directory: Path, clock: Clock, segment_bytes: int = SEGMENT_BYTES, limit_bytes: int = LIMIT_BYTES
+    ) -> None:
         self.arrived = asyncio.Event()  # set by each append; whoever reads the spool clears it
         self.damaged_segments = 0
+        self.failure = ""  # why the last record could not be written; "": it could
         self._directory = directory.absolute()
         self._clock = clock
-        self._segment_bytes = segment_bytes
+        self._limit_bytes = limit_bytes
+        self._segment_bytes = min(segment_bytes, max(1, limit_bytes // SEGMENTS_IN_LIMIT))
+        self._foul = False  # what was written in vain could not be taken back: nothing may lie behind it
         self._reader: SegmentReader | None = None
         self._syncing: asyncio.Task[None] | None = None
         self._sync_failure: SpoolError | None = None
@@ -86,6 +99,7 @@ class Spool:
 
     def _open(self) -> None:
         self._segments = find_segments(self._directory)
+        self._size = sum(segment.size for segment in self._segments)
         oldest = self._segments[0].first if self._segments else 0
         self._acknowledged = self._persisted = max(oldest, read_acknowledged(self._directory))
         self._end = self._recover_last()
@@ -112,6 +126,7 @@ class Spool:
                 action="spool.torn", segment=str(last.path), bytes=last.size - found.size,
             )  # fmt: skip
             os.truncate(last.path, found.size)
+            self._size -= last.size - found.size
             last.size = found.size
         last.damaged = found.damaged
         return last.first + found.records + (1 if found.damaged else 0)
@@ -129,25 +144,47 @@ class Spool:
     @property
     def depth(self) -> Depth:
         """What waits for Kafka."""
-        return Depth(self._end - self._acknowledged, sum(segment.size for segment in self._segments))
+        return Depth(self._end - self._acknowledged, self._size)
 
-    def append(self, record: SpoolRecord) -> int:
-        """Write a record; return its position. Raises SpoolError, and then has written nothing."""
-        return self._append(encode_frame(record), 1)
+    @property
+    def has_room_for_output(self) -> bool:
+        """Tell whether a large chunk of output would fit within the bound."""
+        return self._size + MOST_VALUE_BYTES <= self._limit_for_output
+
+    @property
+    def _limit_for_output(self) -> int:
+        return self._limit_bytes - self._limit_bytes // RESERVE_SHARE
+
+    def append(self, record: SpoolRecord, *, expendable: bool = False) -> int:
+        """Write a record; return its position.
+
+        Raises SpoolError, SpoolFullError, and then has written nothing.
+        """
+        return self._append(encode_frame(record), 1, self._limit_for_output if expendable else self._limit_bytes)
 
     def append_all(self, records: Sequence[SpoolRecord]) -> int:
         """Write records in one go; return the first one's position. All of them, or (SpoolError) none."""
-        return self._append(b"".join(map(encode_frame, records)), len(records))
+        return self._append(b"".join(map(encode_frame, records)), len(records), self._limit_bytes)
 
-    def _append(self, frames: bytes, count: int) -> int:
+    def _append(self, frames: bytes, count: int, limit_bytes: int) -> int:
+        if self._size + len(frames) > limit_bytes:
+            raise SpoolFullError(
+                f"the spool {self._directory} has {self._size} of the {self._limit_bytes} bytes that it may have "
+                "(DCRON_WORKER_SPOOL_BYTES); Kafka does not take records as fast as they come"
+            )
         segment = self._segments[-1]
         try:
-            if segment.size >= self._segment_bytes:
+            if segment.size >= self._segment_bytes or self._foul:
                 segment = self._roll()
             write_whole(self._descriptor, frames, segment.size)
         except OSError as error:
-            raise SpoolError(f"the spool {segment.path} cannot be written: {error}") from error
+            self._foul = os.fstat(self._descriptor).st_size != self._segments[-1].size
+            self.failure = f"the spool {segment.path} cannot be written: {error}"
+            self._give_back()
+            raise SpoolError(self.failure) from error
+        self.failure = ""
         segment.size += len(frames)
+        self._size += len(frames)
         position = self._end
         self._end += count
         self.arrived.set()
@@ -164,6 +201,7 @@ class Spool:
     def _roll(self) -> Segment:
         full, descriptor = self._segments[-1], self._descriptor
         segment = self._begin_segment()
+        self._foul = False
         self._unsynced.append(full.path)
         os.close(descriptor)
         return segment
@@ -189,6 +227,27 @@ class Spool:
                 break
             position = self._segments[index + 1].first
         return []
+
+    async def waiting(self) -> AsyncIterator[SpoolRecord]:
+        """Yield what Kafka does not have now, beside whoever else reads. Damage is passed over.
+
+        A spool can be large: the loop has its turn again and again.
+        """
+        end = self._end
+        for segment in [each for each in self._segments if each.first < end]:
+            try:
+                with closing(SegmentReader(segment)) as reader:
+                    reader.skip_to(self._acknowledged)
+                    while records := reader.read(SCAN_BYTES):
+                        for _, record in records:
+                            yield record
+                        await asyncio.sleep(0)
+            except FileNotFoundError:
+                continue  # acknowledged meanwhile
+            except DamagedFrameError:
+                continue  # reported when it is its turn to be sent
+            except OSError as error:
+                raise SpoolError(f"the spool {segment.path} cannot be read: {error}") from error
 
     def _reader_at(self, segment: Segment, position: int) -> SegmentReader:
         if self._reader is None or self._reader.segment is not segment or self._reader.position > position:
@@ -221,15 +280,31 @@ class Spool:
         if position <= self._acknowledged:
             return
         self._acknowledged = position
-        while len(self._segments) > 1 and self._segments[1].first <= position:
-            self._forget(self._segments.pop(0))
+        if self.failure or not self.has_room_for_output:
+            self._give_back()
+        self._forget_acknowledged()
         if self._clock.monotonic() >= self._persist_at:
             self._persist()
+
+    def _give_back(self) -> None:
+        """There is no room: if all is acknowledged, let the last segment go too. It may be what fills the disk."""
+        if self._acknowledged == self._end and self._segments[-1].size:
+            with suppress(OSError):
+                self._roll()
+                self._forget_acknowledged()
+
+    def _forget_acknowledged(self) -> None:
+        while len(self._segments) > 1 and self._segments[1].first <= self._acknowledged:
+            self._forget(self._segments.pop(0))
 
     def _forget(self, segment: Segment) -> None:
         if self._reader is not None and self._reader.segment is segment:
             self._close_reader()
-        segment.path.unlink(missing_ok=True)
+        self._size -= segment.size
+        try:
+            segment.path.unlink(missing_ok=True)
+        except OSError as error:  # found again by the next life, and sent again
+            log.warning("a segment cannot be removed", action="spool.forget", error=str(error))
 
     def _persist(self) -> None:
         self._persist_at = self._clock.monotonic() + PERSIST_EVERY.total_seconds()

@@ -4,7 +4,6 @@ They are claimed like ticks, in line, by a worker that matches. A run of a tick 
 any other that could not start within GIVE_UP_AFTER is given up on record.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -17,8 +16,8 @@ from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
 from dcron_worker.claiming import Claiming, wait_after
-from dcron_worker.claims import claim_run, execution_of_run, in_the_way, skip_run
-from dcron_worker.runner import Claimed, Runner
+from dcron_worker.claims import claim_run, execution_of_run, in_the_way, is_own, skip_run
+from dcron_worker.runner import Claimed
 from dcron_worker.wanted_plan import Wanted, due_at
 
 GIVE_UP_AFTER = timedelta(minutes=5)  # a run that could not start by then is skipped
@@ -30,11 +29,9 @@ log = get_logger()
 class WantedRuns:
     """Looks at `runs/` for one worker."""
 
-    def __init__(self, claiming: Claiming, runner: Runner) -> None:
+    def __init__(self, claiming: Claiming) -> None:
         self._with = claiming
-        self._runner = runner
         self._without_slot: dict[str, None] = {}  # jobs whose runs wait for a slot, in order
-        self._under_way: set[str] = set()  # executions that are being claimed, run or given up
 
     def look(self, now: datetime, session: LeaseSession) -> datetime | None:
         """Begin what can begin; return when to look again, None: when something changes."""
@@ -53,26 +50,22 @@ class WantedRuns:
             if wait:
                 self._with.wanted.look_again(wanted, now + wait)
                 return
-        if run.execution_id in self._under_way:
+        if run.execution_id in self._with.in_work:
             self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
             return
         why = self._why_not(wanted, job[0] if job else None, now)
         if why is not None:
-            self._keep(wanted, self._with.launcher.spawn(self._give_up(wanted, job[0] if job else None, *why)))
+            self._with.keep(
+                run.execution_id, self._with.launcher.spawn(self._give_up(wanted, job[0] if job else None, *why))
+            )
         elif job is not None and not self._may_run(wanted, job[0]):
             self._with.wanted.look_again(wanted, max(now + wait_after(wanted.looks), due_at(run) + GIVE_UP_AFTER))
         elif job is not None and self._with.launcher.free_slots > 0:
             work = self._claim_and_run(wanted, job[0], job[1], session)
-            self._keep(wanted, self._with.launcher.spawn_in_slot(work))
+            self._with.keep(run.execution_id, self._with.launcher.spawn_in_slot(work))
         else:
             self._without_slot[run.job_id] = None
             self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
-
-    def _keep(self, wanted: Wanted, task: asyncio.Task[None]) -> None:
-        """Remember that the run is in work until the task is over."""
-        execution_id = wanted.run.execution_id
-        self._under_way.add(execution_id)
-        task.add_done_callback(lambda _: self._under_way.discard(execution_id))
 
     def _may_run(self, wanted: Wanted, job: JobEntry) -> bool:
         return self._with.may_run(job) and wanted.run.worker_id in ("", self._with.worker_id)
@@ -116,11 +109,10 @@ class WantedRuns:
             self._with.free(job.job_id)
             return
         entries, own, alive = result.reads
-        if entries and _owner(entries[0]) == self._with.worker_id:
-            if not self._runner.owns(run.execution_id):
-                claimed = Claimed(execution, job, job_revision)
-                await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
-                self._with.free(job.job_id)
+        if entries and is_own(entries[0], self._with.worker_id, closed=False):
+            claimed = Claimed(execution, job, job_revision)
+            await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
+            self._with.free(job.job_id)
             return
         running = in_the_way(self._with.keys, job, self._with.worker_id, alive)
         if running and job.spec.overlap == "replace" and run.trigger != "retry":
@@ -154,10 +146,6 @@ class WantedRuns:
             await self._with.entries.skipped(skipped)
         else:
             self._with.wanted.look_again(wanted, self._with.clock.now() + wait_after(wanted.looks))
-
-
-def _owner(item: KeyValue) -> str:
-    return decode_state(ExecutionEntry, item.value).execution.worker_id
 
 
 def _is_skip_of(item: KeyValue, execution: Execution) -> bool:

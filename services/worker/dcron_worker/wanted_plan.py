@@ -30,7 +30,7 @@ class WantedPlan:
     def __init__(self) -> None:
         self._wanted: dict[str, Wanted] = {}  # by execution id
         self._queues: dict[tuple[str, str], list[tuple[datetime, str]]] = {}  # (job, worker) → (tick, execution id)
-        self._of_job: dict[str, set[str]] = {}
+        self._of_job: dict[str, dict[str, None]] = {}  # in the order they came
         self._heap: list[tuple[datetime, int, str]] = []  # (when, place, execution id)
         self._places = 0
 
@@ -41,7 +41,7 @@ class WantedPlan:
         """Take in a wanted run, as it is now."""
         self.gone(run.execution_id)
         wanted = self._wanted[run.execution_id] = Wanted(run, revision)
-        self._of_job.setdefault(run.job_id, set()).add(run.execution_id)
+        self._of_job.setdefault(run.job_id, {})[run.execution_id] = None
         if run.trigger == "tick":
             queue = self._queues.setdefault((run.job_id, run.worker_id), [])
             insort(queue, (due_at(run), run.execution_id))
@@ -55,7 +55,7 @@ class WantedPlan:
         if wanted is None:
             return
         run = wanted.run
-        self._of_job[run.job_id].discard(execution_id)
+        del self._of_job[run.job_id][execution_id]
         if not self._of_job[run.job_id]:
             del self._of_job[run.job_id]
         if run.trigger == "tick":

@@ -14,6 +14,7 @@ from dcron_core.history import History
 from dcron_core.job_log import JobLog
 from dcron_core.ports.log import Record
 from dcron_log_ingester import hub as hub_module
+from dcron_log_ingester.admission import read_record
 from dcron_log_ingester.batches import batch_of
 from dcron_log_ingester.events import STILL_HERE, beating
 from dcron_log_ingester.frames import FrameTexts
@@ -22,7 +23,7 @@ from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.readings import Readings
 from dcron_log_ingester.viewing import Viewing
 from dcron_schemas.api import FinishedFrame, Frame, OutputFrame, OutputPiece
-from dcron_schemas.codec import decode_record, encode
+from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
 from tests.unit.log_ingester.memory_runs import MemoryRuns
 from tests.unit.log_ingester.records import chunk, execution, finished, started
@@ -54,15 +55,15 @@ class Stage:
         history = History(JobLog(MemoryLog(clock), "events"))
         readings, texts = Readings(self.store, clock), FrameTexts(self._encode)
         self.viewing = Viewing(self.hub, readings, texts, history, clock, Metrics())
-        monkeypatch.setattr(hub_module, "decode_record", self._decode)
+        monkeypatch.setattr(hub_module, "read_record", self._read)
 
     def _encode(self, frame: Frame) -> bytes:
         self.encoded[type(frame).__name__] += 1
         return msgspec.json.encode(frame)
 
-    def _decode(self, value: bytes) -> ExecutionRecord:
+    def _read(self, record: Record) -> ExecutionRecord:
         self.decoded += 1
-        return decode_record(value)
+        return read_record(record)
 
     def say(self, *records: ExecutionRecord) -> None:
         self.hub.publish(Record("t", 0, 0, "k", encode(each), datetime.now(UTC)) for each in records)

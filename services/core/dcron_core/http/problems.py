@@ -47,8 +47,8 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     )
 
 
-def problem_of(error: Exception) -> Problem:
-    """Return what to tell the client about `error`."""
+def problem_of(error: Exception, *, reading: bool = False) -> Problem:
+    """Return what to tell the client about `error`, which came of a command, or of `reading`."""
     match error:
         case ProblemError():
             return error.problem
@@ -61,7 +61,8 @@ def problem_of(error: Exception) -> Problem:
         case OutcomeUnknownError():
             return Problem(title="the outcome is not known yet", status=503, detail=str(error))
         case UnavailableError():
-            return Problem(title="not available now", status=503, detail=f"{error}; nothing was changed, try again")
+            remedy = "try again" if reading else "nothing was changed, try again"
+            return Problem(title="not available now", status=503, detail=f"{error}; {remedy}")
         case ValidationException():
             return Problem(
                 title="the request is not valid",
@@ -114,7 +115,7 @@ def _phrase(status: int) -> str:
 
 
 def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    problem = replace(problem_of(error), instance=request_id_of(request.scope))
+    problem = replace(problem_of(error, reading=request.method == "GET"), instance=request_id_of(request.scope))
     if problem.status >= 500:
         log.error("request failed", action="http.failed", path=request.url.path, error=repr(error), exc_info=error)
     headers = {"Retry-After": "1"} if problem.status == 503 else None

@@ -93,8 +93,8 @@ class GroupReader(Protocol):
         """Go back to the last committed positions, after a failure to handle what was polled."""
         ...
 
-    async def lag(self) -> int:
-        """Return how many records of this member's partitions are not returned yet."""
+    async def lag(self) -> Mapping[int, int]:
+        """Return how many records of each of this member's partitions are not returned yet."""
         ...
 
 

@@ -4,11 +4,13 @@
 * `filters`: which runs are wanted, as queries.
 * `stats`: what became of runs, added up.
 * `archive`: the archive of the job events.
+* `dead_letters`: what is known of dead letters.
 * `ledger`: what is stored about the ticks of a job.
 * `driver`: the driver's errors as ours.
 """
 
 from dcron_log_ingester.store.archive import Archived, EventArchive, EventFilter
+from dcron_log_ingester.store.dead_letters import LetterFilter, LetterRecords
 from dcron_log_ingester.store.filters import ExecutionFilter
 from dcron_log_ingester.store.ledger import LedgerRecords
 from dcron_log_ingester.store.runs import INDEXES, Store, open_store
@@ -20,6 +22,8 @@ __all__ = [
     "EventFilter",
     "ExecutionFilter",
     "LedgerRecords",
+    "LetterFilter",
+    "LetterRecords",
     "Store",
     "open_store",
 ]

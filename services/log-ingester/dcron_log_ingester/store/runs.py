@@ -21,6 +21,7 @@ from dcron_core.errors import SettingsError
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
+from dcron_log_ingester.store.dead_letters import LetterRecords
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translation
 from dcron_log_ingester.store.filters import ExecutionFilter, bounds
 from dcron_log_ingester.store.ledger import LedgerRecords
@@ -62,6 +63,7 @@ class Store:
         )
         self.events = EventArchive(self._db)
         self.ledger = LedgerRecords(self._db)
+        self.letters = LetterRecords(self._db)
 
     async def prepare(self) -> None:
         """Create the indexes that are not there."""

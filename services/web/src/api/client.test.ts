@@ -2,7 +2,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { RefusedError, Service, UnreachableError, withQuery } from "./client";
-import { Ingester, ingesterAddress } from "./ingester";
+import { RunOutput } from "./ingester";
+import { ingesterAddress } from "./services";
 import { newKey } from "./keys";
 
 const servers: Server[] = [];
@@ -55,22 +56,30 @@ test("a request that is not wanted any more ends as aborted, not as unreachable"
   servers.at(-1)?.closeAllConnections();
 });
 
-test("the log-ingester is asked as its API wants it: parameters repeated, empty ones left out", async () => {
+test("the output of a run is asked for as the log-ingester's API wants it", async () => {
   const asked: string[] = [];
   const base = await serving((request, response) => {
     asked.push(request.url ?? "");
     response.end("{}");
   });
-  const ingester = new Ingester(base);
-  await ingester.latest(["a", "b"]);
-  await ingester.executions("a", 25, "");
-  await ingester.output("a.t1.1", 0);
-  expect(asked).toEqual([
-    "/api/v1/executions/latest?job_id=a&job_id=b",
-    "/api/v1/executions?job_id=a&limit=25",
-    "/api/v1/executions/a.t1.1/output?from_seq=0&limit=500",
-  ]);
-  expect(ingester.liveAddress("a.t1.1", 7)).toBe(`${base.replace("http", "ws")}/ws/executions/a.t1.1?from_seq=7`);
+  const output = new RunOutput(new Service("log-ingester", base), "a.t1.1");
+  await output.output(0, new AbortController().signal);
+  expect(asked).toEqual(["/api/v1/executions/a.t1.1/output?from_seq=0&limit=1000"]);
+  expect(output.downloadAddress()).toBe(`${base}/api/v1/executions/a.t1.1/output?download=true`);
+});
+
+test("a body is sent as JSON, and an answer without one is none", async () => {
+  const got: unknown[] = [];
+  const base = await serving((request, response) => {
+    const parts: Buffer[] = [];
+    request.on("data", (part: Buffer) => parts.push(part));
+    request.on("end", () => {
+      got.push(request.method, request.headers["content-type"], JSON.parse(Buffer.concat(parts).toString()));
+      response.writeHead(204).end();
+    });
+  });
+  const answer = await new Service("master", base).request("/x", { method: "PUT", body: { a: 1 } });
+  expect([...got, answer]).toEqual(["PUT", "application/json", { a: 1 }, undefined]);
 });
 
 test.each([
@@ -82,7 +91,8 @@ test.each([
   expect(ingesterAddress(given, here)).toBe(address);
 });
 
-test("a query is escaped", () => {
+test("a query is escaped, parameters are repeated, and empty ones left out", () => {
+  expect(withQuery("/x", { a: ["b", "c"], d: "", e: undefined, f: 0 })).toBe("/x?a=b&a=c&f=0");
   expect(withQuery("/x", { q: "a&b c" })).toBe("/x?q=a%26b+c");
 });
 

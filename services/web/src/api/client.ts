@@ -2,6 +2,9 @@
 
 import type { Problem } from "./types";
 
+const NO_CONTENT = 204;
+const JSON_BODY = { "Content-Type": "application/json" };
+
 /** The service refused; `problem` says why. */
 export class RefusedError extends Error {
   readonly problem: Problem;
@@ -28,9 +31,12 @@ export class UnreachableError extends Error {
 
 export interface RequestOptions {
   signal?: AbortSignal;
-  method?: "GET" | "POST";
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   headers?: Record<string, string>;
+  body?: unknown; // sent as JSON
 }
+
+export type Parameters = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 /** One service at one address. `name` is how errors call it. */
 export class Service {
@@ -43,12 +49,13 @@ export class Service {
   }
 
   /** Ask for JSON. Throws RefusedError, UnreachableError, or an AbortError when `signal` says so. */
-  async request<T>(path: string, { signal, method = "GET", headers = {} }: RequestOptions = {}): Promise<T> {
+  async request<T>(path: string, { signal, method = "GET", headers = {}, body }: RequestOptions = {}): Promise<T> {
     let answer: Response;
     try {
       answer = await fetch(this.base + path, {
         method,
-        headers: { Accept: "application/json", ...headers },
+        headers: { Accept: "application/json", ...(body === undefined ? {} : JSON_BODY), ...headers },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         credentials: "include", // the login cookie, also at the log-ingester's port
         ...(signal ? { signal } : {}),
       });
@@ -63,6 +70,7 @@ export class Service {
     const text = await answer.text();
     const body = parse(text);
     if (!answer.ok) throw new RefusedError(asProblem(body, answer.status));
+    if (answer.status === NO_CONTENT) return undefined as T;
     if (body === undefined) throw new UnreachableError(this.name); // a proxy's page, not ours
     return body as T;
   }
@@ -84,13 +92,13 @@ function asProblem(body: unknown, status: number): Problem {
 }
 
 /** Return `path?a=1&b=2` without the parameters that are empty. */
-export function withQuery(path: string, parameters: Record<string, string | number | string[] | undefined>): string {
+export function withQuery(path: string, parameters: Parameters): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
-    for (const one of Array.isArray(value) ? value : [value]) {
+    for (const one of Array.isArray(value) ? (value as readonly string[]) : [value]) {
       if (one !== undefined && one !== "") query.append(name, String(one));
     }
   }
   const text = query.toString();
-  return text ? `${path}?${text}` : path;
+  return text === "" ? path : `${path}?${text}`;
 }

@@ -1,53 +1,96 @@
-/** The log-ingester's API, at the address that the master's `/api/v1/info` gives. */
+/** The log-ingester's API: runs, output, statistics. */
 
-import { Service, withQuery } from "./client";
-import type { Execution, ExecutionList, OutputPage, SkippedTickList } from "./types";
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { type Parameters, type Service, withQuery } from "./client";
+import { ingester } from "./services";
+import type { Execution, ExecutionList, OutputPage, SkippedTickList, Stats } from "./types";
 
-const OUTPUT_PAGE = 500;
+const OUTPUT_PAGE = 1000;
+const POLL_MS = 10_000; // the feed tells at once; this is for what it could not
 
-/** Return where to reach the log-ingester from the page at `page`; empty or relative: behind the page's proxy. */
-export function ingesterAddress(given: string, page: string): string {
-  return new URL(given || "/", page).href.replace(/\/+$/, "");
+/** Ask the log-ingester for JSON. */
+export async function ask<T>(path: string, parameters: Parameters, signal: AbortSignal): Promise<T> {
+  return (await ingester()).request<T>(withQuery(path, parameters), { signal });
 }
 
-export class Ingester {
+/** A page of runs; `query` holds the parameters of `GET /api/v1/executions`. */
+export const runsQuery = (query: Parameters) =>
+  queryOptions({
+    queryKey: ["runs", "list", query],
+    queryFn: ({ signal }) => ask<ExecutionList>("/api/v1/executions", query, signal),
+    refetchInterval: POLL_MS,
+    placeholderData: keepPreviousData,
+  });
+
+/** The newest run of each of the jobs that has one. */
+export const latestQuery = (jobIds: readonly string[]) =>
+  queryOptions({
+    queryKey: ["runs", "latest", jobIds],
+    queryFn: ({ signal }) => ask<ExecutionList>("/api/v1/executions/latest", { job_id: jobIds }, signal),
+    enabled: jobIds.length > 0,
+    refetchInterval: POLL_MS,
+    placeholderData: keepPreviousData,
+  });
+
+export const runQuery = (executionId: string) =>
+  queryOptions({
+    queryKey: ["runs", "one", executionId],
+    queryFn: ({ signal }) => ask<Execution>(executionPath(executionId), {}, signal),
+  });
+
+export const skippedQuery = (jobId: string) =>
+  queryOptions({
+    queryKey: ["runs", "skipped", jobId],
+    queryFn: ({ signal }) => ask<SkippedTickList>("/api/v1/ticks/skipped", { job_id: jobId }, signal),
+    refetchInterval: POLL_MS,
+  });
+
+/** Counts and durations; `query` holds the parameters of `GET /api/v1/stats`. */
+export const statsQuery = (query: Parameters) =>
+  queryOptions({
+    queryKey: ["runs", "stats", query],
+    queryFn: ({ signal }) => ask<Stats>("/api/v1/stats", query, signal),
+    refetchInterval: POLL_MS,
+    placeholderData: keepPreviousData,
+  });
+
+/** One run's output as the follower reads it. */
+export class RunOutput {
   readonly #service: Service;
+  readonly #executionId: string;
 
-  constructor(base: string) {
-    this.#service = new Service("log-ingester", base);
+  constructor(service: Service, executionId: string) {
+    this.#service = service;
+    this.#executionId = executionId;
   }
 
-  executions(jobId: string, limit: number, cursor: string, signal?: AbortSignal): Promise<ExecutionList> {
-    return this.#get(withQuery("/api/v1/executions", { job_id: jobId, limit, cursor }), signal);
+  /** The websocket that follows the run from chunk `fromSeq` on. */
+  open(fromSeq: number): WebSocket {
+    return new WebSocket(
+      withQuery(`${socketBase(this.#service)}/ws${executionPath(this.#executionId).slice("/api/v1".length)}`, {
+        from_seq: fromSeq,
+      }),
+    );
   }
 
-  /** The newest run of each of the jobs that has one. */
-  latest(jobIds: string[], signal?: AbortSignal): Promise<ExecutionList> {
-    return this.#get(withQuery("/api/v1/executions/latest", { job_id: jobIds }), signal);
+  execution(signal: AbortSignal): Promise<Execution> {
+    return this.#service.request(executionPath(this.#executionId), { signal });
   }
 
-  execution(executionId: string, signal?: AbortSignal): Promise<Execution> {
-    return this.#get(executionPath(executionId), signal);
+  output(fromSeq: number, signal: AbortSignal): Promise<OutputPage> {
+    const path = `${executionPath(this.#executionId)}/output`;
+    return this.#service.request(withQuery(path, { from_seq: fromSeq, limit: OUTPUT_PAGE }), { signal });
   }
 
-  output(executionId: string, fromSeq: number, signal?: AbortSignal): Promise<OutputPage> {
-    const path = `${executionPath(executionId)}/output`;
-    return this.#get(withQuery(path, { from_seq: fromSeq, limit: OUTPUT_PAGE }), signal);
+  /** Where the whole output is had as a file. */
+  downloadAddress(): string {
+    return `${this.#service.base}${executionPath(this.#executionId)}/output?download=true`;
   }
+}
 
-  skipped(jobId: string, signal?: AbortSignal): Promise<SkippedTickList> {
-    return this.#get(withQuery("/api/v1/ticks/skipped", { job_id: jobId }), signal);
-  }
-
-  /** Address of the websocket that follows a run from chunk `fromSeq` on. */
-  liveAddress(executionId: string, fromSeq: number): string {
-    const base = this.#service.base.replace(/^http/, "ws");
-    return withQuery(`${base}/ws/executions/${encodeURIComponent(executionId)}`, { from_seq: fromSeq });
-  }
-
-  #get<T>(path: string, signal: AbortSignal | undefined): Promise<T> {
-    return this.#service.request<T>(path, signal ? { signal } : {});
-  }
+/** The address of a service's websockets. */
+export function socketBase(service: Service): string {
+  return service.base.replace(/^http/, "ws");
 }
 
 function executionPath(executionId: string): string {

@@ -1,38 +1,101 @@
-/** The master's API, at the page's own origin. */
+/** The master's API, at the page's own origin: what is asked of it, and the commands. */
 
-import { Service, UnreachableError, withQuery } from "./client";
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { type Parameters, type RequestOptions, UnreachableError, withQuery } from "./client";
 import { newKey } from "./keys";
-import type { Info, Job, JobList, RunAccepted } from "./types";
+import { master } from "./services";
+import type { Forecast, Job, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList } from "./types";
 
-const master = new Service("master", "");
+const POLL_MS = 5_000; // what others change is not in the feed
 const COMMAND_ATTEMPTS = 3;
 
-export const getInfo = (signal?: AbortSignal): Promise<Info> => master.request("/api/v1/info", options(signal));
+export type JobQuery = Parameters;
 
-export interface JobQuery {
-  q: string;
-  cursor: string;
-  limit: number;
-}
+/** A page of jobs; `query` holds the parameters of `GET /api/v1/jobs`. */
+export const jobsQuery = (query: JobQuery) =>
+  queryOptions({
+    queryKey: ["jobs", "list", query],
+    queryFn: ({ signal }) => master.request<JobList>(withQuery("/api/v1/jobs", query), { signal }),
+    refetchInterval: POLL_MS,
+    placeholderData: keepPreviousData,
+  });
 
-export function getJobs(query: JobQuery, signal?: AbortSignal): Promise<JobList> {
-  return master.request(withQuery("/api/v1/jobs", { ...query }), options(signal));
-}
+export const jobQuery = (jobId: string) =>
+  queryOptions({
+    queryKey: ["jobs", "one", jobId],
+    queryFn: ({ signal }) => master.request<Job>(jobPath(jobId), { signal }),
+    refetchInterval: POLL_MS,
+  });
 
-export function getJob(jobId: string, signal?: AbortSignal): Promise<Job> {
-  return master.request(jobPath(jobId), options(signal));
-}
+export const historyQuery = (jobId: string) =>
+  queryOptions({
+    queryKey: ["jobs", "history", jobId],
+    queryFn: ({ signal }) => master.request<JobHistory>(`${jobPath(jobId)}/history`, { signal }),
+  });
 
-export const runJob = (jobId: string): Promise<RunAccepted> => command(`${jobPath(jobId)}/run`);
-export const pauseJob = (jobId: string): Promise<Job> => command(`${jobPath(jobId)}/pause`);
-export const resumeJob = (jobId: string): Promise<Job> => command(`${jobPath(jobId)}/resume`);
+/** The next `count` ticks of a definition, as they would be for the job `jobId` if it is given. */
+export const previewQuery = (spec: Partial<JobSpec>, count: number, jobId?: string) =>
+  queryOptions({
+    queryKey: ["preview", spec, count, jobId],
+    queryFn: ({ signal }) =>
+      master.request<Preview>(withQuery("/api/v1/jobs/preview", { count, job_id: jobId }), {
+        signal,
+        method: "POST",
+        body: spec,
+      }),
+  });
+
+const FORECAST_MS = 30_000;
+
+/** The ticks to come; `query` holds the parameters of `GET /api/v1/forecast`. */
+export const forecastQuery = (query: Parameters) =>
+  queryOptions({
+    queryKey: ["forecast", query],
+    queryFn: ({ signal }) => master.request<Forecast>(withQuery("/api/v1/forecast", query), { signal }),
+    refetchInterval: FORECAST_MS,
+    placeholderData: keepPreviousData,
+  });
+
+export const workersQuery = queryOptions({
+  queryKey: ["workers"],
+  queryFn: ({ signal }) => master.request<WorkerList>("/api/v1/workers", { signal }),
+  refetchInterval: POLL_MS,
+});
+
+export const createJob = (spec: JobSpec): Promise<Job> => command("POST", "/api/v1/jobs", { body: spec });
+export const runJob = (jobId: string): Promise<RunAccepted> => command("POST", `${jobPath(jobId)}/run`);
+export const pauseJob = (jobId: string): Promise<Job> => command("POST", `${jobPath(jobId)}/pause`);
+export const resumeJob = (jobId: string): Promise<Job> => command("POST", `${jobPath(jobId)}/resume`);
+
+/** Replace the definition that had `version`; a rival edit is refused with 409, which shows both. */
+export const replaceJob = (jobId: string, spec: JobSpec, version: number): Promise<Job> =>
+  command("PUT", jobPath(jobId), { body: spec, headers: meantFor(version) });
+
+export const deleteJob = (jobId: string, version?: number): Promise<unknown> =>
+  command("DELETE", jobPath(jobId), version === undefined ? {} : { headers: meantFor(version) });
+
+/** Give the job the definition of `to`; refused when it is not at `version` any more. */
+export const revertJob = (jobId: string, to: number, version: number): Promise<Job> =>
+  command("POST", `${jobPath(jobId)}/revert`, { body: { version: to }, headers: meantFor(version) });
+
+export const killRun = (jobId: string, executionId: string): Promise<RunAccepted> =>
+  command("POST", `${jobPath(jobId)}/executions/${encodeURIComponent(executionId)}/kill`);
+
+export const drainWorker = (workerId: string): Promise<unknown> =>
+  command("POST", `/api/v1/workers/${encodeURIComponent(workerId)}/drain`);
+export const undrainWorker = (workerId: string): Promise<unknown> =>
+  command("POST", `/api/v1/workers/${encodeURIComponent(workerId)}/undrain`);
 
 /** Send a command. A lost answer is asked for again under the same key, so that it takes effect once. */
-async function command<T>(path: string): Promise<T> {
-  const headers = { "Idempotency-Key": newKey() };
+async function command<T>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  { headers, ...options }: Omit<RequestOptions, "method"> = {},
+): Promise<T> {
+  const keyed = { ...options, method, headers: { ...headers, "Idempotency-Key": newKey() } };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await master.request<T>(path, { method: "POST", headers });
+      return await master.request<T>(path, keyed);
     } catch (error) {
       if (!(error instanceof UnreachableError) || attempt === COMMAND_ATTEMPTS) throw error;
     }
@@ -40,10 +103,8 @@ async function command<T>(path: string): Promise<T> {
   }
 }
 
+const meantFor = (version: number): Record<string, string> => ({ "If-Match": `"${version}"` });
+
 function jobPath(jobId: string): string {
   return `/api/v1/jobs/${encodeURIComponent(jobId)}`;
-}
-
-function options(signal: AbortSignal | undefined): { signal?: AbortSignal } {
-  return signal ? { signal } : {};
 }

@@ -1,12 +1,59 @@
 /**
- * What crosses the wire, as in `schemas/dcron_schemas/api.py` and `job.py`.
+ * What crosses the wire, under the names that the page uses.
  *
- * Instants are RFC 3339 text. A `JobSpec` leaves out the fields that are at their defaults.
+ * All of it is generated from what the services say of themselves (`scripts/types.mjs`). A definition that is
+ * sent or received leaves out the fields that are at their defaults; every other answer holds all its fields.
  */
 
-export type Status = "running" | "succeeded" | "failed" | "timed_out" | "killed" | "lost";
-export type Stream = "stdout" | "stderr";
-export type SkipReason = "overlap" | "missed" | "capacity" | "calendar" | "dst" | "edited";
+import type { components as FrameSchemas } from "./generated/frames";
+import type { components as IngesterSchemas } from "./generated/log-ingester";
+import type { components as MasterSchemas } from "./generated/master";
+
+type OfMaster = MasterSchemas["schemas"];
+type OfIngester = IngesterSchemas["schemas"];
+type OfFrames = FrameSchemas["schemas"];
+
+/** An answer: no field is left out, but in the definitions that it holds. */
+type Whole<T> = T extends (infer Item)[]
+  ? Whole<Item>[]
+  : T extends object
+    ? { [K in keyof T]-?: K extends "spec" | "current" ? Exclude<T[K], undefined> : Whole<Exclude<T[K], undefined>> }
+    : T;
+
+export type JobSpec = OfMaster["JobSpec"];
+export type Job = Whole<OfMaster["Job"]>;
+export type JobList = Whole<OfMaster["JobList"]>;
+export type RunAccepted = Whole<OfMaster["RunAccepted"]>;
+export type Info = Whole<OfMaster["Info"]>;
+export type Preview = Whole<OfMaster["Preview"]>;
+export type OddDate = Preview["odd_dates"][number];
+export type Forecast = Whole<OfMaster["Forecast"]>;
+export type ComingTick = Forecast["ticks"][number];
+export type JobHistory = Whole<OfMaster["JobHistory"]>;
+export type JobVersion = JobHistory["versions"][number];
+export type FieldChange = JobVersion["changes"][number];
+export type WorkerList = Whole<OfMaster["WorkerList"]>;
+export type Worker = WorkerList["workers"][number];
+
+export type Execution = Whole<OfIngester["ExecutionView"]>;
+export type ExecutionList = Whole<OfIngester["ExecutionList"]>;
+export type Status = Execution["status"];
+export type OutputPage = Whole<OfIngester["OutputPage"]>;
+export type Chunk = OutputPage["chunks"][number];
+export type Stream = Chunk["stream"];
+export type SkippedTickList = Whole<OfIngester["SkippedTickList"]>;
+export type SkippedTick = SkippedTickList["ticks"][number];
+export type SkipReason = SkippedTick["reason"];
+export type Stats = Whole<OfIngester["Stats"]>;
+export type RunStats = Stats["total"];
+export type BucketStats = Stats["buckets"][number];
+export type Pipeline = Whole<OfIngester["Pipeline"]>;
+export type Ledger = Whole<OfIngester["Ledger"]>;
+export type EventList = Whole<OfIngester["EventList"]>;
+export type LogEvent = EventList["events"][number];
+
+export type Frame = Whole<OfFrames["Frame"]>;
+export type FeedFrame = Whole<OfFrames["FeedFrame"]>;
 
 export interface FieldProblem {
   field: string;
@@ -15,121 +62,15 @@ export interface FieldProblem {
   remedy?: string;
 }
 
-/** An RFC 9457 problem. */
+/** An RFC 9457 problem; both services' errors have this form, which their documents do not name. */
 export interface Problem {
   title: string;
   status: number;
   detail?: string;
   instance?: string;
   errors?: FieldProblem[];
+  current_version?: number; // with a version conflict, as the next three
+  expected_version?: number;
+  current?: JobSpec;
+  difference?: FieldChange[];
 }
-
-export interface JobSpec {
-  name: string;
-  run: { shell?: string; argv?: string[]; http?: { url: string; method?: string } };
-  namespace?: string; // default: "default"
-  description?: string;
-  owner?: string;
-  tags?: string[];
-  enabled?: boolean; // default: true
-  schedule?: { cron?: string; every?: string; at?: string };
-  timezone?: string; // default: "UTC"
-  timeout?: string;
-  overlap?: "skip" | "queue" | "replace" | "allow"; // default: "skip"
-}
-
-export interface Job {
-  job_id: string;
-  version: number;
-  spec: JobSpec;
-  anchor: string;
-  position: number;
-  created_at: string;
-  updated_at: string;
-  updated_by: string;
-  next_tick: string | null; // null: paused, manual or over
-  schedule_text: string;
-}
-
-export interface JobList {
-  jobs: Job[];
-  total: number;
-  next_cursor: string | null;
-}
-
-export interface RunAccepted {
-  execution_id: string;
-  job_id: string;
-}
-
-export interface Info {
-  version: string;
-  log_ingester_url: string;
-}
-
-export interface Execution {
-  execution_id: string;
-  job_id: string;
-  job_name: string;
-  namespace: string;
-  job_version: number;
-  trigger: string;
-  due_at: string;
-  attempt: number;
-  worker_id: string;
-  claimed_at: string;
-  fencing_token: number;
-  status: Status;
-  host: string;
-  pid: number | null;
-  started_at: string | null;
-  finished_at: string | null;
-  exit_code: number | null;
-  signal: number | null;
-  error: string;
-  output_chunks: number | null; // known when the run is over
-  cpu_user_s: number | null;
-  cpu_system_s: number | null;
-  max_rss_bytes: number | null;
-}
-
-export interface ExecutionList {
-  executions: Execution[];
-  next_cursor: string | null;
-}
-
-export interface Chunk {
-  seq: number; // 0, 1, 2, … over both streams, without gap
-  stream: Stream;
-  at: string;
-  text: string; // not always whole lines
-}
-
-export interface OutputPage {
-  execution_id: string;
-  chunks: Chunk[];
-  next_seq: number | null; // null: that was all there is for now
-}
-
-export interface SkippedTick {
-  job_id: string;
-  job_name: string;
-  namespace: string;
-  tick: string;
-  last_tick: string | null;
-  count: number;
-  reason: SkipReason;
-  at: string;
-  worker_id: string;
-  detail: string;
-}
-
-export interface SkippedTickList {
-  ticks: SkippedTick[];
-}
-
-export type Frame =
-  | { frame: "state"; execution: Execution }
-  | { frame: "output"; chunk: Chunk }
-  | { frame: "gap"; from_seq: number }
-  | { frame: "finished"; execution: Execution };

@@ -1,3 +1,5 @@
+import { Button } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { pauseJob, resumeJob, runJob } from "../api/master";
 import type { Job } from "../api/types";
@@ -7,12 +9,12 @@ import { useNotices } from "./notices";
 interface Props {
   job: Job;
   onRun(executionId: string): void;
-  onChange(): void; // the job is not what it was
 }
 
 /** Run now, and Pause or Resume. */
-export function JobActions({ job, onRun, onChange }: Props) {
+export function JobActions({ job, onRun }: Props) {
   const [busy, setBusy] = useState(false);
+  const client = useQueryClient();
   const notices = useNotices();
   const name = job.spec.name;
   const enabled = job.spec.enabled ?? true;
@@ -31,34 +33,29 @@ export function JobActions({ job, onRun, onChange }: Props) {
   const toggle = () =>
     command(async () => {
       await (enabled ? pauseJob : resumeJob)(job.job_id);
-      onChange();
+      void client.invalidateQueries({ queryKey: ["jobs"] });
       notices.done(enabled ? `${name} is paused.` : `${name} is resumed.`);
     });
 
   return (
     <div className="actions">
-      <button
-        type="button"
-        className="button"
+      <Button
         disabled={busy}
         onClick={() => void run()}
-        aria-label={`Run ${name} now`}
+        aria-label={`Run now: ${name}`}
         title="Run now"
+        leftSection={<Icon name="play" />}
       >
-        <Icon name="play" />
-        <span className="button-text">Run now</span>
-      </button>
-      <button
-        type="button"
-        className="button button-toggle"
+        Run now
+      </Button>
+      <Button
         disabled={busy}
         onClick={() => void toggle()}
-        aria-label={`${enabled ? "Pause" : "Resume"} ${name}`}
-        title={enabled ? "Pause" : "Resume"}
+        aria-label={`${enabled ? "Pause" : "Resume"}: ${name}`}
+        leftSection={<Icon name={enabled ? "pause" : "resume"} />}
       >
-        <Icon name={enabled ? "pause" : "resume"} />
-        <span className="button-text">{enabled ? "Pause" : "Resume"}</span>
-      </button>
+        {enabled ? "Pause" : "Resume"}
+      </Button>
     </div>
   );
 }

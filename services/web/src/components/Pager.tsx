@@ -1,3 +1,4 @@
+import { Button } from "@mantine/core";
 import type { Pages } from "../api/usePages";
 
 /** Previous and next; nothing where there is but one page. */
@@ -5,18 +6,13 @@ export function Pager({ pages, nextCursor }: { pages: Pages; nextCursor: string 
   if (pages.number === 1 && nextCursor === null) return null;
   return (
     <nav className="pager" aria-label="Pages">
-      <button type="button" className="button" disabled={pages.number === 1} onClick={pages.previous}>
+      <Button disabled={pages.number === 1} onClick={pages.previous}>
         Previous
-      </button>
+      </Button>
       <span>Page {pages.number}</span>
-      <button
-        type="button"
-        className="button"
-        disabled={nextCursor === null}
-        onClick={() => nextCursor !== null && pages.next(nextCursor)}
-      >
+      <Button disabled={nextCursor === null} onClick={() => nextCursor !== null && pages.next(nextCursor)}>
         Next
-      </button>
+      </Button>
     </nav>
   );
 }

@@ -6,13 +6,14 @@ import { StatusBadge } from "./StatusBadge";
 import { Ago, RunTime } from "./When";
 import { exitText, triggerText } from "./words";
 
-/** Runs of one job, as they come from the service: newest due first. */
-export function RunsTable({ runs }: { runs: Execution[] }) {
+/** Runs as they come from the service, newest due first; with the job's name where they are of several. */
+export function RunsTable({ runs, withJob = false }: { runs: Execution[]; withJob?: boolean }) {
   return (
     <table className="table runs-table">
       <thead>
         <tr>
           <th scope="col">Due</th>
+          {withJob && <th scope="col">Job</th>}
           <th scope="col">Status</th>
           <th scope="col">Started</th>
           <th scope="col">Duration</th>
@@ -24,13 +25,18 @@ export function RunsTable({ runs }: { runs: Execution[] }) {
         {runs.map((run) => (
           <tr key={run.execution_id}>
             <th scope="row" className="cell-due">
-              <Link href={`/executions/${run.execution_id}`}>{formatAbsolute(run.due_at)}</Link>
+              <Link href={`/runs/${run.execution_id}`}>{formatAbsolute(run.due_at)}</Link>
               <span className="detail">
                 <Ago at={run.due_at} />
                 {run.trigger !== "tick" && ` · ${triggerText(run.trigger)}`}
                 {run.attempt > 1 && ` · attempt ${run.attempt}`}
               </span>
             </th>
+            {withJob && (
+              <td className="cell-of-job">
+                <Link href={`/jobs/${run.job_id}`}>{run.job_name}</Link>
+              </td>
+            )}
             <td className="cell-status">
               <StatusBadge status={run.status} />
             </td>

@@ -33,7 +33,7 @@ export function exitText(run: Execution): string {
 
 /** What the job runs, as one would type it. */
 export function commandText({ run }: JobSpec): string {
-  if (run.shell !== undefined) return run.shell.trimEnd();
+  if (typeof run.shell === "string") return run.shell.trimEnd();
   if (run.argv) return run.argv.map(quoted).join(" ");
   return run.http ? `${run.http.method ?? "POST"} ${run.http.url}` : "";
 }

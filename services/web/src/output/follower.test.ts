@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { RefusedError, UnreachableError } from "../api/client";
 import type { Chunk, Execution, Frame, OutputPage } from "../api/types";
-import { backoffDelay } from "./backoff";
+import { backoffDelay } from "../live/backoff";
 import { RunFollower, type RunSource } from "./follower";
 
 const running = { execution_id: "e", status: "running", output_chunks: null, due_at: "d" } as Execution;

@@ -7,7 +7,7 @@
 
 import { RefusedError } from "../api/client";
 import type { Chunk, Execution, Frame, OutputPage } from "../api/types";
-import { backoffDelay } from "./backoff";
+import { backoffDelay } from "../live/backoff";
 import { LineBuffer } from "./lines";
 import { Sequence } from "./sequence";
 

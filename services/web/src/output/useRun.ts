@@ -1,18 +1,18 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
-import type { Ingester } from "../api/ingester";
+import type { RunOutput } from "../api/ingester";
 import { type Followed, RunFollower } from "./follower";
 import type { LineBuffer } from "./lines";
 
 const NOTHING: Followed = { connection: { kind: "connecting" }, execution: null, revision: 0 };
 
 /** Follow a run while the component is there; renders at most once a frame, however much is written. */
-export function useRun(ingester: Ingester, executionId: string): { followed: Followed; buffer: LineBuffer | null } {
+export function useRun(source: RunOutput): { followed: Followed; buffer: LineBuffer | null } {
   const [run, setRun] = useState<FollowedRun | null>(null);
   useEffect(() => {
-    const created = new FollowedRun(ingester, executionId);
+    const created = new FollowedRun(source);
     setRun(created);
     return () => created.stop();
-  }, [ingester, executionId]);
+  }, [source]);
   const followed = useSyncExternalStore(run?.subscribe ?? subscribeToNothing, run?.snapshot ?? (() => NOTHING));
   return { followed, buffer: run?.follower.buffer ?? null };
 }
@@ -22,12 +22,7 @@ class FollowedRun {
   #listener: (() => void) | null = null;
   #frame = 0;
 
-  constructor(ingester: Ingester, executionId: string) {
-    const source = {
-      open: (fromSeq: number) => new WebSocket(ingester.liveAddress(executionId, fromSeq)),
-      execution: (signal: AbortSignal) => ingester.execution(executionId, signal),
-      output: (fromSeq: number, signal: AbortSignal) => ingester.output(executionId, fromSeq, signal),
-    };
+  constructor(source: RunOutput) {
     this.follower = new RunFollower(source, () => this.#schedule());
     this.follower.start();
   }

@@ -5,7 +5,7 @@ export function NotFoundPage() {
     <section className="panel empty">
       <h1>There is no such page</h1>
       <p>
-        <Link href="/">All jobs</Link>
+        <Link href="/jobs">All jobs</Link>
       </p>
     </section>
   );

@@ -2,6 +2,7 @@
 import { cleanup, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { App } from "../App";
+import { queryClient } from "../api/services";
 import type { Execution, Frame, Job, Problem } from "../api/types";
 
 const JOB_ID = "0198a1b2-7c3d-7e4f-8a5b-000000000001";
@@ -11,7 +12,7 @@ const LOGGED_OUT: Problem = { title: "not logged in", status: 401, detail: "no c
 const job: Job = {
   job_id: JOB_ID, version: 3, spec: { name: "backup", run: { argv: ["tar", "a file"] }, schedule: { every: "1h" } },
   anchor: "2026-01-01T00:00:00Z", position: 1, created_at: "2026-01-01T00:00:00Z", updated_at: "2026-01-01T00:00:00Z",
-  updated_by: "ada", next_tick: new Date(Date.now() + 65_500).toISOString(), schedule_text: "every 1 h",
+  updated_by: "ada", next_tick: new Date(Date.now() + 65_500).toISOString(), schedule_text: "every 1 h", schedule_words: "every hour",
 };
 
 const run: Execution = {
@@ -19,7 +20,7 @@ const run: Execution = {
   due_at: "2026-01-01T00:00:00Z", attempt: 1, worker_id: "worker-1", claimed_at: "2026-01-01T00:00:00Z",
   fencing_token: 1, status: "failed", host: "host", pid: 7, started_at: "2026-01-01T00:00:00.012Z",
   finished_at: "2026-01-01T00:00:02.512Z", exit_code: 2, signal: null, error: "", output_chunks: 2, cpu_user_s: 0.1,
-  cpu_system_s: 0, max_rss_bytes: 1024,
+  cpu_system_s: 0, max_rss_bytes: 1024, output_cut_bytes: 0,
 };
 
 type Answer = { status: number; body: unknown } | "unreachable";
@@ -45,7 +46,9 @@ beforeEach(() => {
   vi.stubGlobal("fetch", answer);
   vi.stubGlobal("WebSocket", HandSocket);
   vi.stubGlobal("ResizeObserver", StillObserver);
+  vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
   HandSocket.opened = [];
+  queryClient.clear();
 });
 
 afterEach(cleanup);
@@ -64,11 +67,19 @@ class HandSocket {
   static opened: HandSocket[] = [];
   onmessage: ((message: { data: string }) => void) | null = null;
   onclose: (() => void) | null = null;
+  onopen: (() => void) | null = null;
   readonly address: string;
 
   constructor(address: string) {
     this.address = address;
     HandSocket.opened.push(this);
+  }
+
+  /** The last one that follows a run; the feed is another. */
+  static ofRun(): HandSocket {
+    const socket = HandSocket.opened.findLast(({ address }) => address.includes("/ws/executions/"));
+    if (!socket) throw new Error("no run is followed");
+    return socket;
   }
 
   send(frame: Frame): void {
@@ -89,52 +100,52 @@ function open(path: string): void {
 }
 
 test("the list shows a job with its next tick and how it ended last", async () => {
-  open("/");
+  open("/jobs");
   const row = (await screen.findByRole("link", { name: "backup" })).closest("tr")!;
   expect(within(row).getByText("every 1 h")).toBeTruthy();
   expect(within(row).getByText(/^in 1m 0\ds$/)).toBeTruthy();
   expect(within(row).getByText("Enabled")).toBeTruthy();
   const last = await within(row).findByRole("link", { name: /Failed.*2\.5 s/ });
-  expect(last.getAttribute("href")).toBe(`/executions/${RUN_ID}`);
+  expect(last.getAttribute("href")).toBe(`/runs/${RUN_ID}`);
 });
 
 test("no jobs: the page says how to add one", async () => {
   answers["GET /api/v1/jobs"] = ok({ jobs: [], total: 0, next_cursor: null });
-  open("/");
+  open("/jobs");
   expect(await screen.findByText("dcron job apply -f examples/hello.yaml")).toBeTruthy();
 });
 
 test("G11: without a login the page says which link to open", async () => {
   answers["GET /api/v1/jobs"] = refused(LOGGED_OUT);
-  open("/");
+  open("/jobs");
   expect((await screen.findByRole("alert")).textContent).toContain("Open the login link that dcron up printed");
 });
 
 test("a master that does not answer is named", async () => {
   answers["GET /api/v1/jobs"] = "unreachable";
-  open("/");
+  open("/jobs");
   expect((await screen.findByRole("alert")).textContent).toContain("The master does not answer");
 });
 
 test("G10: with the log-ingester down the jobs are still there", async () => {
   answers["GET /api/v1/executions/latest"] = "unreachable";
-  open("/");
+  open("/jobs");
   expect(await screen.findByText(/The log-ingester does not answer/)).toBeTruthy();
   expect(screen.getByRole("link", { name: "backup" })).toBeTruthy();
 });
 
 test("Pause sends one command with a key, and a refusal is shown with its reason", async () => {
   answers[`POST /api/v1/jobs/${JOB_ID}/pause`] = refused({ title: "not possible", status: 409, detail: "it is gone" });
-  open("/");
-  fireEvent.click(await screen.findByRole("button", { name: "Pause backup" }));
+  open("/jobs");
+  fireEvent.click(await screen.findByRole("button", { name: "Pause: backup" }));
   expect(await screen.findByText("Not possible: it is gone")).toBeTruthy();
   expect(commands).toEqual([{ path: `/api/v1/jobs/${JOB_ID}/pause`, key: expect.stringMatching(/^[0-9a-f-]{36}$/) }]);
 });
 
 test("a command whose answer is lost is sent again under the same key", async () => {
   answers[`POST /api/v1/jobs/${JOB_ID}/pause`] = "unreachable";
-  open("/");
-  fireEvent.click(await screen.findByRole("button", { name: "Pause backup" }));
+  open("/jobs");
+  fireEvent.click(await screen.findByRole("button", { name: "Pause: backup" }));
   await waitFor(() => expect(commands).toHaveLength(1));
   answers[`POST /api/v1/jobs/${JOB_ID}/pause`] = ok(job);
   expect(await screen.findByText("backup is paused.")).toBeTruthy();
@@ -143,7 +154,7 @@ test("a command whose answer is lost is sent again under the same key", async ()
 });
 
 test("the search is sent to the master and kept in the address", async () => {
-  open("/");
+  open("/jobs");
   await screen.findByRole("link", { name: "backup" });
   answers["GET /api/v1/jobs"] = ok({ jobs: [], total: 0, next_cursor: null });
   fireEvent.change(screen.getByRole("searchbox", { name: "Search jobs" }), { target: { value: "x" } });
@@ -157,8 +168,8 @@ test("a job's page shows its facts, its command and its runs; Run now leads to t
   const runs = await screen.findByRole("region", { name: "Runs" });
   expect(within(runs).getByText("Failed")).toBeTruthy();
   expect(within(runs).getByText("+12 ms")).toBeTruthy();
-  fireEvent.click(screen.getByRole("button", { name: "Run backup now" }));
-  await waitFor(() => expect(window.location.pathname).toBe(`/executions/${RUN_ID}`));
+  fireEvent.click(screen.getByRole("button", { name: "Run now: backup" }));
+  await waitFor(() => expect(window.location.pathname).toBe(`/runs/${RUN_ID}`));
 });
 
 test("an unknown job is told in the master's words", async () => {
@@ -168,9 +179,8 @@ test("an unknown job is told in the master's words", async () => {
 });
 
 test("G9: a run's output appears as it is written, as text, and its end is shown", async () => {
-  open(`/executions/${RUN_ID}`);
-  await waitFor(() => expect(HandSocket.opened.length).toBeGreaterThan(0));
-  const socket = HandSocket.opened.at(-1)!;
+  open(`/runs/${RUN_ID}`);
+  const socket = await waitFor(() => HandSocket.ofRun());
   expect(socket.address).toBe(`ws://ingester.test/ws/executions/${RUN_ID}?from_seq=0`);
   socket.send({ frame: "state", execution: { ...run, status: "running", finished_at: null, exit_code: null } });
   expect(await screen.findByText("Live")).toBeTruthy();
@@ -185,9 +195,8 @@ test("G9: a run's output appears as it is written, as text, and its end is shown
 
 test("a run that is not recorded yet is waited for", async () => {
   answers[`GET /api/v1/executions/${RUN_ID}`] = refused({ title: "no such execution", status: 404 });
-  open(`/executions/${RUN_ID}`);
-  await waitFor(() => expect(HandSocket.opened.length).toBeGreaterThan(0));
-  HandSocket.opened.at(-1)!.onclose?.();
+  open(`/runs/${RUN_ID}`);
+  (await waitFor(() => HandSocket.ofRun())).onclose?.();
   expect(await screen.findByText("Waiting for a worker")).toBeTruthy();
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 const AA = 4.5; // WCAG 2.2, 1.4.3: text
 const css = readFileSync(new URL("tokens.css", import.meta.url), "utf8");
-const [light = "", dark = ""] = css.split("@media (prefers-color-scheme: dark)");
+const [light = "", dark = ""] = css.split(':root[data-mantine-color-scheme="dark"]');
 
 function colours(text: string): Map<string, string> {
   return new Map([...text.matchAll(/--([\w-]+): (#[0-9a-f]{6});/g)].map(([, name, value]) => [name!, value!]));
@@ -27,11 +27,15 @@ const onGrounds = ["text", "muted", "accent", "good", "warn", "bad"].flatMap((te
 );
 const onOwn = ["good", "bad", "warn", "busy", "quiet", "odd"].map((tone) => [tone, `${tone}-ground`] as const);
 
+const onFills = ["accent", "bad"].flatMap((tone) =>
+  [`${tone}-fill`, `${tone}-fill-hover`].map((ground) => [`on-${tone}`, ground] as const),
+);
+
 describe.each([
   ["light", colours(light)],
   ["dark", colours(dark)],
 ])("in the %s theme", (_, palette) => {
-  test.each([...onGrounds, ...onOwn, ["on-accent", "accent"] as const])("%s can be read on %s", (text, ground) => {
+  test.each([...onGrounds, ...onOwn, ...onFills])("%s can be read on %s", (text, ground) => {
     expect(contrast(palette.get(text)!, palette.get(ground)!)).toBeGreaterThanOrEqual(AA);
   });
 });

@@ -48,6 +48,12 @@ def test_each_error_has_its_status(error: Exception, status: int) -> None:
     assert "inside" not in problem.detail
 
 
+def test_only_a_command_is_told_that_nothing_was_changed() -> None:
+    error = StoreUnavailableError("etcd is away")
+    assert problem_of(error).detail == "etcd is away; nothing was changed, try again"
+    assert problem_of(error, reading=True).detail == "etcd is away; try again"
+
+
 def test_a_conflict_tells_both_versions() -> None:
     problem = problem_of(VersionConflictError("changed", expected=1, current=2))
     assert (problem.expected_version, problem.current_version) == (1, 2)

@@ -100,12 +100,12 @@ class KafkaGroupReader:
                 except IllegalStateError:  # the partition was taken away: it begins where it is committed
                     continue
 
-    async def lag(self) -> int:
+    async def lag(self) -> dict[int, int]:
         consumer = await self._joined()
         async with self._connection.answering(f"look up the lag of {self._group} on {self._topic}"):
             assigned = list(consumer.assignment())
             ends = await consumer.end_offsets(assigned)
-            return sum([ends[each] - await consumer.position(each) for each in assigned])
+            return {each.partition: ends[each] - await consumer.position(each) for each in assigned}
 
     async def _rewind(self, partition: Any) -> None:
         committed = await self._consumer.committed(partition)

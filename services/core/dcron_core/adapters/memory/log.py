@@ -136,11 +136,11 @@ class MemoryGroupReader:
         self._generation = -1
         self._follow_group()
 
-    async def lag(self) -> int:
+    async def lag(self) -> dict[int, int]:
         await self._log.turn()
         self._follow_group()
         partitions = self._log.partitions(self._topic)
-        return sum(partitions[number].bounds.end - position for number, position in self._positions.items())
+        return {number: partitions[number].bounds.end - position for number, position in self._positions.items()}
 
     def _take(self, limit: int) -> list[Record]:
         self._follow_group()

@@ -1,18 +1,17 @@
 import { Link } from "wouter";
-import type { Execution, Job } from "../api/types";
-import { JobActions } from "./JobActions";
-import { JobState } from "./JobState";
-import { StatusBadge } from "./StatusBadge";
-import { Ago, Countdown, RunTime } from "./When";
+import type { Execution, Job } from "../../api/types";
+import { JobActions } from "../../components/JobActions";
+import { JobState } from "../../components/JobState";
+import { StatusBadge } from "../../components/StatusBadge";
+import { Ago, Countdown, RunTime } from "../../components/When";
 
 interface Props {
   jobs: Job[];
   latest: Map<string, Execution> | null; // by job id; null: not known
   onRun(executionId: string): void;
-  onChange(): void;
 }
 
-export function JobsTable({ jobs, latest, onRun, onChange }: Props) {
+export function JobsTable({ jobs, latest, onRun }: Props) {
   return (
     <div className="panel">
       <table className="table jobs-table">
@@ -39,7 +38,7 @@ export function JobsTable({ jobs, latest, onRun, onChange }: Props) {
                 <JobState enabled={job.spec.enabled ?? true} />
               </td>
               <td className="cell-actions">
-                <JobActions job={job} onRun={onRun} onChange={onChange} />
+                <JobActions job={job} onRun={onRun} />
               </td>
             </tr>
           ))}
@@ -73,7 +72,7 @@ function JobCells({ job }: { job: Job }) {
 function LastRun({ known, run }: { known: boolean; run: Execution | undefined }) {
   if (!run) return <span className="muted">{known ? "Never ran" : "…"}</span>;
   return (
-    <Link href={`/executions/${run.execution_id}`} className="last-run">
+    <Link href={`/runs/${run.execution_id}`} className="last-run">
       <StatusBadge status={run.status} />
       <span className="detail">
         {run.status === "running" ? "for " : <EndedAgo run={run} />}

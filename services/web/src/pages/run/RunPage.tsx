@@ -1,28 +1,34 @@
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 import { Link } from "wouter";
-import type { Ingester } from "../api/ingester";
-import { useSystem } from "../api/system";
-import type { Execution } from "../api/types";
-import { Fact, Facts } from "../components/Facts";
-import { Icon } from "../components/icons";
-import { StatusBadge, statusText } from "../components/StatusBadge";
-import { Trouble } from "../components/Trouble";
-import { usePageTitle } from "../components/usePageTitle";
-import { At, RunTime } from "../components/When";
-import { bytesText, exitText, triggerText } from "../components/words";
-import { OutputView } from "../output/OutputView";
-import { useRun } from "../output/useRun";
-import { formatDuration } from "../time/duration";
+import { RunOutput } from "../../api/ingester";
+import type { Service } from "../../api/client";
+import { ingesterService } from "../../api/services";
+import type { Execution } from "../../api/types";
+import { Fact, Facts } from "../../components/Facts";
+import { Icon } from "../../components/icons";
+import { Ready } from "../../components/states";
+import { StatusBadge, statusText } from "../../components/StatusBadge";
+import { Trouble } from "../../components/Trouble";
+import { usePageTitle } from "../../components/usePageTitle";
+import { At, RunTime } from "../../components/When";
+import { bytesText, exitText, triggerText } from "../../components/words";
+import { OutputView } from "../../output/OutputView";
+import { useRun } from "../../output/useRun";
+import type { PageProps } from "../../routes";
+import { formatDuration } from "../../time/duration";
+import "./run.css";
 
 /** One run: its facts, and its output as it is written. */
-export function RunPage({ executionId }: { executionId: string }) {
-  const { ingester, error } = useSystem();
+export default function RunPage({ params: { id = "" } }: PageProps) {
   usePageTitle("Run");
-  if (ingester) return <FollowedRun ingester={ingester} executionId={executionId} />;
-  return error ? <Trouble error={error} /> : <p className="loading" role="status">Loading…</p>;
+  const service = useQuery(ingesterService);
+  return <Ready query={service}>{(found) => <FollowedRun service={found} executionId={id} />}</Ready>;
 }
 
-function FollowedRun({ ingester, executionId }: { ingester: Ingester; executionId: string }) {
-  const { followed, buffer } = useRun(ingester, executionId);
+function FollowedRun({ service, executionId }: { service: Service; executionId: string }) {
+  const source = useMemo(() => new RunOutput(service, executionId), [service, executionId]);
+  const { followed, buffer } = useRun(source);
   const { execution, connection } = followed;
   const jobId = executionId.split(".")[0] ?? ""; // an execution id begins with its job's
   usePageTitle(execution ? `${execution.job_name}: ${statusText(execution.status)}` : "Run");

@@ -1,0 +1,51 @@
+import { createJob, expect, expectAccessible, test } from "./page";
+
+test("the site begins at its first page, and the keyboard leads on", async ({ page }) => {
+  await page.goto("/");
+  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await page.keyboard.press("g");
+  await page.keyboard.press("r");
+  await expect(page).toHaveURL(/\/runs$/);
+  await expect(page).toHaveTitle("Runs · dcron");
+  await page.keyboard.press("g");
+  await page.keyboard.press("j");
+  await expect(page).toHaveURL(/\/jobs$/);
+  await page.keyboard.press("/");
+  await expect(page.getByRole("searchbox", { name: "Search jobs" })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await page.locator("main").focus();
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog", { name: "Keyboard shortcuts" })).toBeVisible();
+  await expectAccessible(page);
+});
+
+test("the theme is kept", async ({ page }) => {
+  await page.goto("/jobs");
+  const theme = page.getByRole("button", { name: /^Theme/ });
+  await theme.click();
+  await theme.click();
+  await expect(theme).toHaveAccessibleName("Theme: dark");
+  await page.reload();
+  await expect(page.locator("html")).toHaveAttribute("data-mantine-color-scheme", "dark");
+});
+
+test("every page can be used by everybody", async ({ page, api }) => {
+  const job = await createJob(api, { name: "seen", run: { shell: "echo hello" }, tags: ["a"], description: "Says it." });
+  const asked = await api.post(`/api/v1/jobs/${job.id}/run`);
+  const { execution_id: run } = (await asked.json()) as { execution_id: string };
+  for (const path of ["/", "/jobs", `/jobs/${job.id}`, "/runs", `/runs/${run}`, "/workers", "/nowhere"]) {
+    await page.goto(path);
+    await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+    await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+    await expectAccessible(page);
+  }
+});
+
+test("a login that ends while the page is open is told, with what to do", async ({ page, context, judged }) => {
+  judged.expectErrors(/401|WebSocket/);
+  await page.goto("/jobs");
+  await expect(page.getByRole("table")).toBeVisible();
+  await context.clearCookies();
+  await expect(page.getByText("dcron link")).toBeVisible({ timeout: 15_000 });
+  await expect(page.getByRole("table")).toBeVisible();
+});

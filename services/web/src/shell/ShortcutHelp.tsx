@@ -1,0 +1,29 @@
+import { Kbd, Modal } from "@mantine/core";
+import { routes } from "../routes";
+
+const EVERYWHERE = [
+  { keys: ["/"], does: "Search on this page" },
+  { keys: ["?"], does: "Show these keys" },
+  { keys: ["Esc"], does: "Close what is open" },
+];
+
+/** The keys, in a dialog. */
+export function ShortcutHelp({ opened, close }: { opened: boolean; close(): void }) {
+  const pages = routes.flatMap(({ nav }) => (nav ? [{ keys: ["g", nav.key], does: `Go to ${nav.label}` }] : []));
+  return (
+    <Modal opened={opened} onClose={close} title="Keyboard shortcuts" size="sm">
+      <dl className="shortcuts">
+        {[...EVERYWHERE, ...pages].map(({ keys, does }) => (
+          <div key={does}>
+            <dt>{does}</dt>
+            <dd>
+              {keys.map((key) => (
+                <Kbd key={key}>{key}</Kbd>
+              ))}
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </Modal>
+  );
+}

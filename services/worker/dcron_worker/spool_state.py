@@ -1,0 +1,50 @@
+"""What people are told about the spool: in metrics, in readiness, and in a few words in the worker's registration.
+
+A spool with no room for output is told of, and the worker is ready all the same: results still have their reserve.
+One that takes no records at all makes it not ready, although its runs go on.
+"""
+
+import asyncio
+
+from dcron_core.http.probes import Readiness
+from dcron_core.telemetry import get_logger
+from dcron_worker.metrics import WorkerMetrics
+from dcron_worker.spool import Spool
+
+LOOK_EVERY_S = 1.0
+DISK = "spool"  # readiness: the disk takes records
+
+log = get_logger()
+
+
+class SpoolState:
+    """Looks at one spool again and again. `changed` is set when `words` are others."""
+
+    def __init__(self, spool: Spool, metrics: WorkerMetrics, readiness: Readiness) -> None:
+        self.words = ""  # "": all is well
+        self.changed = asyncio.Event()
+        self._spool = spool
+        self._metrics = metrics
+        self._readiness = readiness
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Look once, and tell."""
+        depth, failure = self._spool.depth, self._spool.failure
+        self._metrics.spool_records.set(depth.records)
+        self._metrics.spool_bytes.set(depth.bytes)
+        self._metrics.spool_damaged.set(self._spool.damaged_segments)
+        if failure:
+            self._readiness.lost(DISK, failure)
+        else:
+            self._readiness.met(DISK)
+        words = failure or ("" if self._spool.has_room_for_output else "full: output is cut until Kafka takes more")
+        if words != self.words:
+            log.warning("the spool's state changed", action="spool.state", now=words or "well", before=self.words)
+            self.words = words
+            self.changed.set()
