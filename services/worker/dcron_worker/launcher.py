@@ -37,7 +37,7 @@ class Launcher:
 
     def runs(self, execution_id: str) -> bool:
         """Tell whether that run is under way here."""
-        return self._runner.owns(execution_id)
+        return self._runner.runs(execution_id)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that goes on by itself, over a change of the lease too."""
