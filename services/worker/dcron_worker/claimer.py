@@ -19,7 +19,7 @@ from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import TickCursor
-from dcron_worker.claiming import Claiming, wait_after
+from dcron_worker.claiming import AGAIN_AFTER, Claiming, wait_after
 from dcron_worker.claims import (
     claim_tick,
     execution_of_tick,
@@ -35,7 +35,6 @@ from dcron_worker.planner import Candidate
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted import WantedRuns
 
-AGAIN_AFTER = timedelta(milliseconds=150)  # when the lease was lost, or a claim of the same tick is under way
 STRANGERS_LOOK = timedelta(seconds=5)  # how often, at most, a worker looks at late ticks that it may not run
 LOOKS_AT_A_TIME = 20
 LOOK_AROUND_S = 0.05  # then others have their turn, whatever else there is to look at

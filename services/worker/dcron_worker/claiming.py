@@ -21,6 +21,7 @@ from dcron_worker.planner import Planner
 from dcron_worker.table import Table
 from dcron_worker.wanted_plan import WantedPlan
 
+AGAIN_AFTER = timedelta(milliseconds=150)  # when the lease was lost, or a claim of the same tick is under way
 FIRST_WAIT = timedelta(milliseconds=150)
 MOST_WAIT = timedelta(seconds=2)
 TOLD_WAIT = timedelta(seconds=10)

@@ -15,7 +15,7 @@ from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
-from dcron_worker.claiming import Claiming, wait_after
+from dcron_worker.claiming import AGAIN_AFTER, Claiming, wait_after
 from dcron_worker.claims import claim_run, execution_of_run, in_the_way, is_own, skip_run
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted_plan import Wanted, due_at
@@ -51,7 +51,7 @@ class WantedRuns:
                 self._with.wanted.look_again(wanted, now + wait)
                 return
         if run.execution_id in self._with.in_work:
-            self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
+            self._with.wanted.look_again(wanted, now + AGAIN_AFTER)
             return
         why = self._why_not(wanted, job[0] if job else None, now)
         if why is not None:
