@@ -7,7 +7,20 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import calls, claims, commands, failover, ingest, latency, lateness, lists, replay, scale, throughput
+from benchmarks import (
+    calls,
+    claims,
+    commands,
+    failover,
+    ingest,
+    latency,
+    lateness,
+    lists,
+    output,
+    replay,
+    scale,
+    throughput,
+)
 from benchmarks.results import RESULTS, Result, save, table
 
 Benchmark = Callable[[], Coroutine[Any, Any, list[Result]]]
@@ -22,6 +35,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "commands": commands.run,
     "replay": replay.run,
     "lists": lists.run,
+    "output": output.run,
     "scale": scale.run,
     "failover": failover.run,
 }

@@ -108,6 +108,7 @@ class NaiveFold:
             return jobs, ""
         if kind in ("JobCreated", "JobRestored"):
             _refuse(job_id in jobs or _taken(jobs, data["spec"], job_id))
+            _refuse(_circular(jobs, event, data["spec"]) or self._restored_by_another(position, event))
             return jobs | {job_id: _new(position, event, data["spec"], data.get("version", 1))}, ""
         _refuse(job_id not in jobs)
         job = jobs[job_id]
@@ -123,7 +124,17 @@ class NaiveFold:
         if spec == job["spec"]:
             return jobs, ""
         _refuse(_taken(jobs, spec, job_id))
+        linked = [(each.get("after"), _name(each)) for each in (spec, job["spec"])]
+        _refuse(linked[0] != linked[1] and _circular(jobs, event, spec))
         return jobs | {job_id: _edited(position, event, job, spec)}, ""
+
+    def _restored_by_another(self, position: int, event: Json) -> bool:
+        seen = event["data"].get("seen")
+        if seen is None:
+            return False
+        since = [step.event for step in self.steps[seen + 1 :] if step.event is not None]
+        rivals = [each for each in since if each["data"]["kind"] == "JobRestored" and each["job_id"] == event["job_id"]]
+        return position - seen > self.window or bool(rivals)
 
 
 _EDITS: dict[str, Callable[[Json, Json], Json]] = {
@@ -149,6 +160,20 @@ def _refuse(reason: bool) -> None:
 
 def _taken(jobs: Jobs, spec: Json, job_id: str) -> bool:
     return any(_name(job["spec"]) == _name(spec) and job["job_id"] != job_id for job in jobs.values())
+
+
+def _circular(jobs: Jobs, event: Json, spec: Json) -> bool:
+    """Tell whether the job comes after itself, in a table that is written down as it would be."""
+    if event.get("schema_version", 1) < 3:
+        return False
+    specs = [job["spec"] for job in jobs.values() if job["job_id"] != event["job_id"]] + [spec]
+    after = {_name(each): {(_name(each)[0], link["job"]) for link in each.get("after", ())} for each in specs}
+    reached: set[tuple[str, str]] = set()
+    edge = set(after[_name(spec)])
+    while edge:
+        reached |= edge
+        edge = set().union(*(after.get(name, set()) for name in edge)) - reached
+    return _name(spec) in reached
 
 
 def _name(spec: Json) -> tuple[str, str]:

@@ -85,6 +85,7 @@ class RunAccepted(Struct, frozen=True, kw_only=True):
 
     execution_id: str
     job_id: str
+    execution_ids: tuple[str, ...] = ()  # all of them: of a job that runs on every worker, one for each that matched
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ The master serves `…/history`, `/api/v1/audit/state`, `/api/v1/audit/diff`, `/
 from datetime import datetime
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from dcron_schemas.job import JobSpec
 from dcron_schemas.records import SkipReason
@@ -230,11 +230,14 @@ class Verification(Struct, frozen=True, kw_only=True):
     problem: ChainProblem | None = None  # the first one
 
 
-TickOutcome = Literal["run", "skipped", "withdrawn", "pending", "unaccounted", "beyond"]
+TickOutcome = Literal["run", "skipped", "withdrawn", "pending", "unaccounted", "beyond", "excluded"]
 
 
 class LedgerTick(Struct, frozen=True, kw_only=True):
-    """A tick that the definitions in force implied, and what became of it; or a run beyond them."""
+    """A tick that the definitions in force implied, and what became of it; or a run beyond them.
+
+    Or, as `excluded`, what would be ticks in a row, but for a day of rest or a clock change: the definition says so.
+    """
 
     job_id: str
     tick: datetime
@@ -245,6 +248,10 @@ class LedgerTick(Struct, frozen=True, kw_only=True):
     reason: SkipReason | None = None  # of the skip
     detail: str = ""
     claims: int = 0  # how many different claims ran it; more than 1 is a double
+    worker_id: str = ""  # whose tick it is, of a job that runs on every worker; "": not known, or any worker's
+    last_tick: datetime | None = None  # of what is excluded: the last one, if there are several
+    count: int = 1  # of what is excluded: how many; 0: more than were counted
+    recorded: bool = True  # of what is excluded: whether a worker has recorded it too
 
 
 class LedgerTotals(Struct, frozen=True, kw_only=True):
@@ -258,6 +265,7 @@ class LedgerTotals(Struct, frozen=True, kw_only=True):
     doubles: int
     unaccounted: int
     beyond: int  # runs of ticks that no definition in force implied: claimed as the definition changed
+    excluded: dict[str, int] = field(default_factory=dict)  # by reason: stretches that are no ticks, by the definition
 
 
 class Ledger(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from dcron_schemas.job import JobSpec
 
-SCHEMA_VERSION = 2  # of the envelope and all payloads below
+SCHEMA_VERSION = 3  # of the envelope and all payloads below
 
 
 class LogOpened(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
@@ -41,11 +41,12 @@ class JobReverted(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omi
     before: JobSpec | None = None  # the definition at `expected_version`, for people
 
 
-class JobRestored(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
+class JobRestored(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):
     """A deleted job stands again, under its id; its versions go on."""
 
     spec: JobSpec
     version: int  # the next one of the job; the log has it, the table forgets deleted jobs
+    seen: int | None = None  # position up to which the log was read for that; None: written by version 1 or 2
 
 
 class JobPaused(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
@@ -62,8 +63,10 @@ class JobDeleted(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
     """The job is gone; its history stays."""
 
 
-class RunRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
-    """Run the job once now, outside its ticks. The run's execution id follows from the event id."""
+class RunRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):
+    """Run the job once now, outside its ticks. The run's execution id follows from the event id, and the worker's."""
+
+    workers: tuple[str, ...] = ()  # of a job on every worker: those that matched as it was asked; none: any one worker
 
 
 class KillRequested(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):

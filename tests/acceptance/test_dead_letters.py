@@ -15,7 +15,7 @@ from dcron_log_ingester.admission import MOST_BYTES, MOST_TEXT
 from dcron_log_ingester.dead_letters import Mark, mark_headers
 from dcron_log_ingester.store import open_store
 from dcron_schemas.codec import encode
-from dcron_schemas.dead_letters import DeadLetter, DeadLetterDetail, DeadLetterList, ReplayResult
+from dcron_schemas.dead_letters import DeadLetter, DeadLetterDetail, DeadLetterList, Header, ReplayResult
 from dcron_schemas.records import Execution
 from dcron_standalone.servers import LocalServers
 from tests.acceptance.test_log_ingester import Face, running, settings_for, until
@@ -214,12 +214,15 @@ async def test_letters_go_nowhere_but_where_runs_are(face: Face, servers: LocalS
     async with KafkaLog.open(servers.kafka) as log, log.producer() as producer:
         await producer.append(topic, "k", b"{}", [("topic", face.settings.job_events_topic.encode())])
         await producer.append(topic, "k", b"{}", [("topic", b"\xff"), ("offset", b"x"), ("tries", b"-1")])
+        nothing: Any = None  # Kafka allows it
+        await producer.append(topic, "k", b"", [("empty", nothing)])
         await producer.append(topic, "k", b"", mark_headers(Mark("0-0", datetime.now(UTC))))
         await producer.append(topic, "k", b"", [("replayed", b"nonsense"), ("replayed-at", b"never")])
-        letters = await listed(face, 3)
-        assert [letter.reason for letter in letters] == ["other"] * 3
+        letters = await listed(face, 4)
+        assert [letter.reason for letter in letters] == ["other"] * 4
+        assert (await detail(face, letters[2].id)).headers == (Header(name="empty", value=""),)
         result = await replayed(face, ids=[letter.id for letter in letters], again=True)
-        assert len(result.not_replayed) == 3
+        assert len(result.not_replayed) == 4
         assert (await log.bounds(face.settings.job_events_topic)).end == 0
 
 

@@ -59,7 +59,8 @@ def test_every_tick_is_accounted_for_while_jobs_change_and_a_worker_dies(cluster
 
 
 def _create_jobs(cluster: Cluster) -> dict[str, str]:
-    """Create jobs that tick each second; return name → id."""
+    """Create jobs that tick each second, of which one rests all year; return name → id."""
+    year = datetime.now(UTC).year
     specs: list[dict[str, Any]] = [
         {"name": "steady", "schedule": EACH_SECOND},
         {"name": "paused", "schedule": EACH_SECOND, "overlap": "allow"},
@@ -67,6 +68,8 @@ def _create_jobs(cluster: Cluster) -> dict[str, str]:
         {"name": "deleted", "schedule": {"every": "1s"}, "overlap": "allow"},
         {"name": "slow", "schedule": EACH_SECOND, "run": {"argv": ["/bin/sleep", "1.5"]}},
         {"name": "by-hand"},
+        {"name": "everywhere", "schedule": EACH_SECOND, "placement": {"workers": "every"}, "overlap": "allow"},
+        {"name": "resting", "schedule": EACH_SECOND, "exclude": [f"{year}-01-01..{year + 1}-12-31"]},
     ]
     jobs = {}
     with cluster.api() as master:
@@ -117,7 +120,8 @@ def _check_each_job(ingester: httpx.Client, jobs: dict[str, str], end: datetime)
     whole = ledger_of(ingester, {"end": end.isoformat()})
     for ledger in ledgers.values():
         assert ledger.totals.doubles == ledger.totals.unaccounted == 0
-        assert len(ledger.ticks) == ledger.totals.ticks + ledger.totals.beyond
+        listed = ledger.totals.ticks + ledger.totals.beyond + sum(ledger.totals.excluded.values())
+        assert len(ledger.ticks) == listed
     assert whole.totals.ticks == sum(ledger.totals.ticks for ledger in ledgers.values())
     steady = ledgers["steady"]
     seconds = {tick.tick for tick in steady.ticks}
@@ -125,6 +129,12 @@ def _check_each_job(ingester: httpx.Client, jobs: dict[str, str], end: datetime)
     assert steady.totals.ticks == len(seconds) == span
     assert ledgers["slow"].totals.skips["overlap"] >= 3
     assert ledgers["by-hand"].totals.ticks == 0
+    lines = Counter(tick.tick for tick in ledgers["everywhere"].ticks)
+    assert Counter(lines.values())[2] > 5, "a line for each worker"
+    assert len({tick.worker_id for tick in ledgers["everywhere"].ticks}) == 2
+    [rest] = ledgers["resting"].ticks
+    assert (rest.outcome, rest.reason, rest.recorded) == ("excluded", "calendar", False), "there is no tick to come"
+    assert rest.count > 10
     versions = Counter(tick.version for tick in ledgers["edited"].ticks)
     assert len(versions) >= 6, versions
 

@@ -73,15 +73,19 @@ def test_the_crontab_is_shown_compared_and_restored(cluster: Cluster, tmp_path: 
     cluster.start(masters=2, workers=0, ingesters=0)
     file = tmp_path / "jobs.yaml"
     file.write_text("".join(f"---\nname: {name}\nrun: {{shell: 'true'}}\n" for name in ("kept", "edited", "gone")))
+    with file.open("a") as jobs_file:
+        jobs_file.write("---\nname: first\nrun: {shell: 'true'}\n")
+        jobs_file.write("---\nname: after-first\nrun: {shell: 'true'}\nafter: [{job: first}]\n")
     dcron(cluster, "job", "apply", "-f", str(file))
     with cluster.api() as master:
         jobs = master.get("/api/v1/jobs").json()["jobs"]
         at = max(job["updated_at"] for job in jobs)
         dcron(cluster, "job", "set", "edited", "description=other", "timeout=5m")
-        dcron(cluster, "job", "rm", "gone", master=1)
+        for name in ("gone", "after-first", "first"):
+            dcron(cluster, "job", "rm", name, master=1)
         file.write_text("name: added\nrun: {shell: 'true'}\n")
         dcron(cluster, "job", "apply", "-f", str(file))
-        assert set(state(cluster, at)) == {"kept", "edited", "gone"}
+        assert set(state(cluster, at)) == {"kept", "edited", "gone", "first", "after-first"}
 
         diff = dcron(cluster, "audit", "diff", "--from", at)
         assert "created added (version none → 1)" in diff
@@ -99,7 +103,7 @@ def test_the_crontab_is_shown_compared_and_restored(cluster: Cluster, tmp_path: 
 
         done = dcron(cluster, "audit", "restore", "--at", at, "--job", "edited", said="y\n", master=1)
         assert "1 done, 0 not done" in done
-        assert "2 done, 0 not done" in dcron(cluster, "audit", "restore", "--at", at, "--yes")
+        assert "4 done, 0 not done" in dcron(cluster, "audit", "restore", "--at", at, "--yes")
         now = {job["spec"]["name"]: job["spec"] for job in master.get("/api/v1/jobs").json()["jobs"]}
         assert now == state(cluster, at)
         assert dcron(cluster, "audit", "restore", "--at", at, "--yes") == "", "there is nothing left to do"

@@ -28,7 +28,7 @@ from dcron_core.errors import LogMismatchError
 from dcron_core.job_log import JobLog
 from dcron_core.jobs import table as table_module
 from dcron_core.jobs.fold import Applied, Rejected, Repeated, fold
-from dcron_core.jobs.table import JobTable
+from dcron_core.jobs.table import JobTable, restored_by
 from dcron_master import pending as pending_module
 from dcron_master import projector as projector_module
 from dcron_master.rebuild import CLAIM_S
@@ -47,7 +47,7 @@ from dcron_schemas.events import (
     LogOpened,
     RunRequested,
 )
-from dcron_schemas.job import JobSpec, Run, Schedule
+from dcron_schemas.job import After, JobSpec, Run, Schedule
 from dcron_schemas.state import JobEntry
 from tests.naive_fold import Jobs
 from tests.services import JOB_EVENTS
@@ -61,12 +61,13 @@ JOBS = ("job-1", "job-2", "job-3")
 OUTCOMES = {Applied: "applied", Rejected: "refused", Repeated: "repeated"}
 
 specs = st.builds(
-    lambda name, cron, enabled: JobSpec(
-        name=name, run=Run(shell="true"), schedule=Schedule(cron=cron), enabled=enabled
+    lambda name, cron, enabled, after: JobSpec(
+        name=name, run=Run(shell="true"), schedule=Schedule(cron=cron), enabled=enabled, after=after
     ),
     st.sampled_from(["a", "b", "c"]),
     st.sampled_from(["0 0 * * *", "0 1 * * *"]),
     st.sampled_from([True, True, False]),
+    st.sampled_from([(), (), (), (After(job="a"),), (After(job="b"),), (After(job="b"), After(job="c"))]),
 )
 versions = st.integers(1, 4)
 KILL = KillRequested("a run of the job")
@@ -74,7 +75,7 @@ changes: st.SearchStrategy[EventData] = st.one_of(
     *[st.builds(JobCreated, specs)] * 4,
     st.builds(JobUpdated, specs),
     st.builds(JobReverted, specs, versions),
-    st.builds(JobRestored, specs, versions),
+    st.builds(JobRestored, specs, versions, st.one_of(st.none(), st.integers(0, 12))),
     st.sampled_from([JobPaused(), JobResumed(), JobDeleted(), RunRequested(), KILL, LogOpened("a-second-log")]),
     *[st.sampled_from([RunRequested(), KILL])] * 2,
 )
@@ -296,9 +297,10 @@ class Projection(RuleBasedStateMachine):
             assert isinstance(happened, JobEvent)
             if each > position:
                 outcome = fold(table, each, happened)
-                table.absorb(each, happened.event_id, outcome.changes if isinstance(outcome, Applied) else ())
+                changes = outcome.changes if isinstance(outcome, Applied) else ()
+                table.absorb(each, happened.event_id, changes, restored_by(happened))
             elif each > position - WINDOW:
-                table.remember(each, happened.event_id)
+                table.remember(each, happened.event_id, restored_by(happened))
         assert as_stored(table) == naive.jobs_at(naive.end - 1)
 
 

@@ -9,8 +9,10 @@
     │   ├── UnknownJobError
     │   │   └── UnknownVersionError
     │   ├── NameTakenError
+    │   ├── DependencyCircleError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
+    │       └── RivalRestoreError
     ├── HeadError                a head of the chain that cannot be trusted
     ├── WrongInstantError        an instant that the log cannot be asked about
     ├── OutcomeUnknownError      a command is in doubt; says where to ask
@@ -24,6 +26,8 @@
         └── ProjectionStoppedError   an event that this release cannot apply
             └── UnreadableRecordError    a record that is no event, and that nobody stepped over
 """
+
+from collections.abc import Sequence
 
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import FieldChange
@@ -66,6 +70,17 @@ class NameTakenError(CommandRejectedError):
     """Another job of the namespace has that name."""
 
 
+class DependencyCircleError(CommandRejectedError):
+    """The job would come after itself, over others: `circle` names them, from the job to itself."""
+
+    def __init__(self, circle: Sequence[str]) -> None:
+        super().__init__(
+            f"{' after '.join(circle)} is a circle, in which each job would wait for the others; take one of them out "
+            "of `after`"
+        )
+        self.circle = tuple(circle)
+
+
 class VersionConflictError(CommandRejectedError):
     """The job is not at the version that the command was meant for."""
 
@@ -87,6 +102,10 @@ class VersionConflictError(CommandRejectedError):
 
 class NotPossibleError(CommandRejectedError):
     """The job's state does not allow the command."""
+
+
+class RivalRestoreError(NotPossibleError):
+    """Somebody else may have restored the deleted job since it was looked at."""
 
 
 class HeadError(DcronError):

@@ -37,6 +37,11 @@ def request_execution_id(job_id: str, event_id: str, attempt: int = 1) -> str:
     return f"{job_id}.r{event_id}.{attempt}"
 
 
+def worker_request_execution_id(job_id: str, worker_id: str, event_id: str, attempt: int = 1) -> str:
+    """Return the id of the run that `event_id` asks of one worker, of a job that runs on every worker."""
+    return f"{worker_run_prefix(job_id, worker_id)}r{event_id}.{attempt}"
+
+
 def job_of(execution_id: str) -> str:
     """Return the job id within an execution id."""
     return execution_id.partition(".")[0]
@@ -52,6 +57,17 @@ def tick_in(execution_id: str) -> tuple[int, int] | None:
         return int(parts[-2][1:]), int(parts[-1])
     except ValueError:
         return None
+
+
+def own_part(execution_id: str) -> str:
+    """Return which worker's own the run of a tick is, as its digest; "": it is no worker's own."""
+    parts = execution_id.split(".")
+    return parts[1] if len(parts) == 4 else ""
+
+
+def is_own_part(part: str, worker_id: str) -> bool:
+    """Tell whether `own_part` gave it for a run of that worker's."""
+    return part == f"w{_digest(worker_id)}"
 
 
 def _digest(text: str) -> str:

@@ -29,7 +29,7 @@ from dcron_core.job_log import JobLog
 from dcron_core.jobs.changes import JobGone
 from dcron_core.jobs.difference import difference
 from dcron_core.jobs.fold import Outcome
-from dcron_core.jobs.replay import Replay, Step, new_version
+from dcron_core.jobs.replay import Replay, Step, kind_of, new_version
 from dcron_core.jobs.table import REPETITION_WINDOW, JobTable
 from dcron_core.lifecycle import retrying
 from dcron_core.ports.log import Record
@@ -296,7 +296,7 @@ def _version(step: Step) -> JobVersion:
     return JobVersion(
         version=standing.version,
         position=step.position,
-        kind=type(event.data).__name__,  # type: ignore[arg-type]  # the kinds are named after their Structs
+        kind=kind_of(event),
         at=event.at,
         actor=event.actor,
         request_id=event.request_id,

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
@@ -20,6 +20,7 @@ from dcron_core.http.problems import ProblemError, problem_of, problem_response
 from dcron_core.http.request_id import request_id_of
 from dcron_log_ingester.cursors import Cursor, cursor_text
 from dcron_log_ingester.lists import Lists
+from dcron_log_ingester.output_pages import MOST_CHUNKS, OutputStream, page_of, text_of
 from dcron_log_ingester.parameters import bad, cursor_of, job_ids_of, milliseconds_of, span_of, without_zero
 from dcron_log_ingester.store import ExecutionFilter, Store
 from dcron_log_ingester.views import execution_view, skipped_tick
@@ -28,7 +29,6 @@ from dcron_schemas.api import (
     ExecutionView,
     FieldProblem,
     OutputPage,
-    OutputPiece,
     RecentRuns,
     RecentRunsList,
     SkippedTickList,
@@ -36,11 +36,10 @@ from dcron_schemas.api import (
 )
 
 MOST_RUNS = 500
-MOST_CHUNKS = 1000
 MOST_JOBS = 200
-MOST_RECENT = 50
+MOST_RECENT = 200
+MOST_IN_SHORT = 10_000  # runs of all jobs together that one answer holds
 TAG = "executions"
-OutputStream = Literal["stdout", "stderr"]
 LIST_PARAMETERS = {
     "job_id", "job", "job_name", "namespace", "status", "worker_id", "trigger", "start", "end", "min_duration",
     "max_duration", "text", "limit", "cursor",
@@ -109,11 +108,20 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         return ExecutionList(executions=tuple(view for view in found if view is not None))
 
     @get("/api/v1/executions/recent", tags=[TAG])
-    async def recent_executions(request: Request[Any, Any, Any], job_id: JobIds, limit: Recent = 20) -> RecentRunsList:
-        """Return the last runs of each job that is named, in short: for a drawing beside its name."""
-        refuse_unknown_parameters(request, {"job_id", "limit"})
-        wanted = list(dict.fromkeys(job_id))
-        found = await asyncio.gather(*(lists.recent(each, limit) for each in wanted))
+    async def recent_executions(
+        request: Request[Any, Any, Any],
+        job_id: JobIds,
+        limit: Recent = 20,
+        start: FromQuery[str | None] = None,
+        end: FromQuery[str | None] = None,
+    ) -> RecentRunsList:
+        """Return the last runs of each job that is named, in short: for drawings; of `start` ≤ due_at < `end`."""
+        refuse_unknown_parameters(request, {"job_id", "limit", "start", "end"})
+        wanted, (since, until) = list(dict.fromkeys(job_id)), span_of(start, end)
+        if len(wanted) * limit > MOST_IN_SHORT:
+            most = MOST_IN_SHORT // len(wanted)
+            raise bad("limit", str(limit), f"too many for {len(wanted)} jobs", f"at most {most}, or name fewer jobs")
+        found = await asyncio.gather(*(lists.recent(each, limit, since, until) for each in wanted))
         return RecentRunsList(
             jobs=tuple(RecentRuns(job_id=each, runs=tuple(runs)) for each, runs in zip(wanted, found, strict=True))
         )
@@ -141,14 +149,10 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         execution = await _existing(store, execution_id)
         if download or (format or _accepted_format(request)) == "text":
             headers = {"Content-Disposition": f'attachment; filename="{_file_name(execution)}"'} if download else {}
-            return Stream(_text(store, execution, from_seq, stream), media_type=TEXT, headers=headers)
-        chunks = await store.output(execution_id, from_seq, limit)
-        page = OutputPage(
-            execution_id=execution_id,
-            chunks=tuple(chunk for chunk in chunks if stream in {None, chunk.stream}),
-            next_seq=_next_seq(execution, chunks, from_seq, limit),
-        )
-        return Response(page)
+            return Stream(text_of(store, execution, from_seq, stream), media_type=TEXT, headers=headers)
+        page = await page_of(store, execution, from_seq, limit)
+        chunks = tuple(chunk for chunk in page.chunks if stream in {None, chunk.stream})
+        return Response(OutputPage(execution_id=execution_id, chunks=chunks, next_seq=page.next_seq))
 
     @get("/api/v1/ticks/skipped", tags=["ticks"])
     async def skipped_ticks(
@@ -207,26 +211,6 @@ def _file_name(execution: ExecutionView) -> str:
     """Return the name of the file that a run's output is saved as."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", execution.job_name)
     return f"{name}-{execution.due_at:%Y%m%dT%H%M%SZ}-{execution.attempt}.log"
-
-
-async def _text(
-    store: Store, execution: ExecutionView, from_seq: int, stream: OutputStream | None
-) -> AsyncIterator[str]:
-    following: int | None = from_seq
-    while following is not None:
-        start = following
-        chunks = await store.output(execution.execution_id, start, MOST_CHUNKS)
-        for chunk in chunks:
-            if stream in {None, chunk.stream}:
-                yield chunk.text
-        following = _next_seq(execution, chunks, start, MOST_CHUNKS)
-
-
-def _next_seq(execution: ExecutionView, chunks: Sequence[OutputPiece], from_seq: int, limit: int) -> int | None:
-    """Return where the next page begins; None: this one was the last for now."""
-    end = from_seq + limit
-    reached_end = bool(chunks) and chunks[-1].seq == end - 1
-    return end if reached_end or end < (execution.output_chunks or 0) else None
 
 
 def _accepted_format(request: Request[Any, Any, Any]) -> str:

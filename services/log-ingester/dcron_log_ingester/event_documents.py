@@ -11,7 +11,14 @@ from typing import Any
 
 import msgspec
 
-from dcron_core.errors import CommandRejectedError, NameTakenError, UnknownJobError, VersionConflictError
+from dcron_core.errors import (
+    CommandRejectedError,
+    DependencyCircleError,
+    NameTakenError,
+    RivalRestoreError,
+    UnknownJobError,
+    VersionConflictError,
+)
 from dcron_core.jobs.difference import difference
 from dcron_core.jobs.fold import Applied, Rejected, Repeated
 from dcron_core.jobs.replay import Step
@@ -101,6 +108,10 @@ def _refusal(event: JobEvent, error: CommandRejectedError) -> str:
             return "the name is taken"
         case VersionConflictError():
             return f"meant for version {error.expected}, and the job is at version {error.current}"
+        case DependencyCircleError():
+            return f"a circle: {' after '.join(error.circle)}"
+        case RivalRestoreError():
+            return "somebody else may have restored the job meanwhile"
     return {
         "LogOpened": "the log has an id already",
         "KillRequested": "the execution is not a run of the job",

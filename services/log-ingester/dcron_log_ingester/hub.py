@@ -95,9 +95,9 @@ class Hub:
 
     @contextmanager
     def subscribe(self, execution_id: str) -> Iterator[Subscription]:
-        """Open a subscription; what came recently is in it already."""
+        """Open a subscription; what came last is in it already."""
         subscription = Subscription(self._queue_bytes)
-        for recent in self._recent_of.get(execution_id, ()):
+        for recent in self._newest_of(execution_id):
             subscription.put(recent.record, recent.size)
         self._subscriptions[execution_id].add(subscription)
         try:
@@ -137,6 +137,17 @@ class Hub:
     def subscribed(self) -> int:
         """How many subscriptions are open."""
         return sum(map(len, self._subscriptions.values())) + len(self._feeds)
+
+    def _newest_of(self, execution_id: str) -> list[Recent]:
+        """Return what came last, up to half of a queue, oldest first: what came before is in the store, or soon is."""
+        newest: list[Recent] = []
+        size = 0
+        for recent in reversed(self._recent_of.get(execution_id, ())):
+            size += recent.size
+            if size > self._queue_bytes // 2:
+                break
+            newest.append(recent)
+        return newest[::-1]
 
     def _keep(self, recent: Recent) -> None:
         self._recent.append(recent)

@@ -7,6 +7,7 @@ what was committed. Being cancelled lets the write that is under way end.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -29,6 +30,7 @@ MONGODB = "mongodb"  # readiness: the store acknowledges
 KAFKA = "kafka"  # readiness: this member of the group reads
 IDLE_POLL_S = 0.5
 LAG_EVERY_S = 1.0
+BATCH_BYTES = 4 << 20  # a batch of so much takes in no more; decoded and encoded again it takes several times that
 
 Rejected = tuple[Record, BadRecordError]  # what goes to the dead-letter topic, and why
 
@@ -92,6 +94,7 @@ class Ingest:
         self._readiness = readiness
         self._metrics = metrics
         self._lag_at_s = clock.monotonic()
+        self._reader: GroupReader | None = None  # while the log is read
 
     async def run(self) -> None:
         """Ingest for ever."""
@@ -106,11 +109,13 @@ class Ingest:
                     self._readiness.met(KAFKA)
                     await self._ingest(reader, producer)
             except LogUnavailableError as error:
+                self._reader = None
                 self._readiness.lost(KAFKA, str(error))
                 log.warning("the log does not answer", action="ingest.log", error=str(error))
                 await asyncio.sleep(1.0)
 
     async def _ingest(self, reader: GroupReader, producer: Producer) -> None:
+        self._reader = reader
         while True:
             records = await self._collect(reader)
             if records:
@@ -118,7 +123,7 @@ class Ingest:
                 # Waiting for what is known of jobs is given up when the service stops; a write is not.
                 await self._retention.know({job_of(message) for message in decoded.messages})
                 await self._to_the_end(self._store_and_commit(decoded, reader, producer))
-            await self._measure_lag(reader)
+            await self._measure_lag()
 
     async def _collect(self, reader: GroupReader) -> list[Record]:
         """Return a batch: as many as fit, or as come while the first one may wait."""
@@ -126,7 +131,7 @@ class Ingest:
         if not records:
             return records
         until_s = self._clock.monotonic() + self._plan.batch_age.total_seconds()
-        while (room := self._plan.batch_size - len(records)) > 0:
+        while (room := self._plan.batch_size - len(records)) > 0 and _bytes_of(records) < BATCH_BYTES:
             left_s = until_s - self._clock.monotonic()
             if left_s <= 0:
                 break
@@ -190,6 +195,8 @@ class Ingest:
                 await work()
             except MongoUnavailableError as error:
                 self._readiness.lost(MONGODB, str(error))
+                with suppress(LogUnavailableError):
+                    await self._measure_lag()  # it grows now
                 raise
             self._readiness.met(MONGODB)
 
@@ -222,10 +229,10 @@ class Ingest:
             headers = letter_headers(record, error.reason, str(error), cut=True)
             return await producer.submit(topic, record.key[:MOST_KEY], record.value[:CUT_BYTES], headers)
 
-    async def _measure_lag(self, reader: GroupReader) -> None:
-        if self._clock.monotonic() - self._lag_at_s >= LAG_EVERY_S:
+    async def _measure_lag(self) -> None:
+        if self._reader is not None and self._clock.monotonic() - self._lag_at_s >= LAG_EVERY_S:
             self._lag_at_s = self._clock.monotonic()
-            lags = await reader.lag()
+            lags = await self._reader.lag()
             self._metrics.lag.clear()  # partitions that are another member's now
             for partition, lag in lags.items():
                 self._metrics.lag.labels(str(partition)).set(lag)
@@ -240,6 +247,10 @@ class Decoded(Struct, frozen=True):
     @property
     def messages(self) -> list[ExecutionRecord]:
         return [message for _, message in self.readable]
+
+
+def _bytes_of(records: Sequence[Record]) -> int:
+    return sum(len(record.value) for record in records)
 
 
 def _decoded(records: Sequence[Record]) -> Decoded:

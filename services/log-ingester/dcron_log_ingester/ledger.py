@@ -9,20 +9,30 @@ A tick has a *record* if a run of it or a skip that covers it is stored. One wit
   same goes for the first ticks of a window that lie before a tick which the definition before had claimed already;
 * *unaccounted* else.
 
+Of a job that runs on every worker, each worker has a line for each tick from the first to the last one that it has
+records of, as its ticks come one after the other. Which workers matched before and after that, nobody recorded; a tick
+that no worker has a line for has one without a worker.
+
+What is *excluded* by a day of rest or a clock change is no tick, and nothing is owed for it. That the definition says,
+so it holds without a record; whether a worker has recorded it too is told.
+
 A tick is a *double* if more than one claim ran it, or if it ran under one claim and was given up under another. A
 claim is told by its fencing token, the revision of etcd that it made; what a claim left open and the sweeper or the
 worker's next life closed has the same one.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.executions import is_own_part
 from dcron_core.jobs.windows import Ending, Window
+from dcron_core.schedule import Excluded
 from dcron_schemas.audit import LedgerTick, LedgerTotals
 from dcron_schemas.records import SkipReason
 
@@ -43,6 +53,8 @@ class Run(Struct, frozen=True):
     status: str
     started: bool  # its process ran
     claims: frozenset[int] = frozenset()  # the fencing tokens of all claims that say they ran it
+    own: str = ""  # of a job on every worker: which worker's tick it is, as `own_part` tells it
+    worker_id: str = ""  # who recorded it
 
 
 class Skip(Struct, frozen=True):
@@ -54,6 +66,8 @@ class Skip(Struct, frozen=True):
     reason: SkipReason
     detail: str = ""
     claim: int = 0  # fencing token of the claim that was given up; 0: there was none
+    own: str = ""  # as of a run
+    worker_id: str = ""
 
 
 class JobRecords(Struct, frozen=True):
@@ -68,6 +82,7 @@ class WindowTicks(Struct, frozen=True):
 
     window: Window
     ticks: tuple[datetime, ...]
+    excluded: tuple[Excluded, ...] = ()
 
 
 def tick_key(instant: datetime) -> int:
@@ -82,19 +97,16 @@ def account(
 
     `records` may hold more than the range: what comes shortly after it tells that earlier ticks were taken.
     """
-    runs = _last_attempts(records.runs)
-    taken = _Taken(records)
-    implied: set[int] = set()
+    of_each = {own: _Account(job_id, of_own, now) for own, of_own in _by_worker(records).items()}
+    shared = of_each.get("") or _Account(job_id, JobRecords(), now)
+    implied = {tick_key(tick) for span in spans for tick in span.ticks}
     lines: list[LedgerTick] = []
     for span in spans:
-        keys = [tick_key(tick) for tick in span.ticks]
-        implied.update(keys)
-        skips = _covering(keys, records.skips)
-        for tick, key in zip(span.ticks, keys, strict=True):
-            line = _recorded(job_id, span.window, tick, runs.get(key), skips.get(key))
-            lines.append(line or _unrecorded(job_id, span.window, tick, key, taken, now))
-    lines += [_beyond(job_id, run) for run in runs.values() if _in_range(run, start, end) and run.key not in implied]
-    lines.sort(key=lambda line: line.tick)
+        lines += _on_every_worker(span, shared, of_each) if _is_on_every(span.window) else shared.lines(span)
+        lines += [_excluded(job_id, span.window, row, records.skips) for row in span.excluded]
+    for of_own in of_each.values():
+        lines += [line for line in of_own.beyond(implied) if start < line.tick <= end]
+    lines.sort(key=lambda line: (line.tick, line.worker_id))
     return lines
 
 
@@ -114,6 +126,7 @@ class Tally:
     def __init__(self) -> None:
         self._outcomes: dict[str, int] = {}
         self._skips: dict[str, int] = {}
+        self._excluded: dict[str, int] = {}
         self._doubles = 0
 
     def add(self, lines: Iterable[LedgerTick]) -> None:
@@ -122,6 +135,8 @@ class Tally:
             self._outcomes[line.outcome] = self._outcomes.get(line.outcome, 0) + 1
             if line.outcome == "skipped" and line.reason is not None:
                 self._skips[line.reason] = self._skips.get(line.reason, 0) + 1
+            if line.outcome == "excluded" and line.reason is not None:
+                self._excluded[line.reason] = self._excluded.get(line.reason, 0) + 1
             self._doubles += is_double(line)
 
     def totals(self) -> LedgerTotals:
@@ -129,7 +144,7 @@ class Tally:
         of = self._outcomes.get
         beyond = of("beyond", 0)
         return LedgerTotals(
-            ticks=sum(self._outcomes.values()) - beyond,
+            ticks=sum(self._outcomes.values()) - beyond - of("excluded", 0),
             runs=of("run", 0),
             skips=dict(sorted(self._skips.items())),
             withdrawn=of("withdrawn", 0),
@@ -137,7 +152,96 @@ class Tally:
             doubles=self._doubles,
             unaccounted=of("unaccounted", 0),
             beyond=beyond,
+            excluded=dict(sorted(self._excluded.items())),
         )
+
+
+class _Account:
+    """Accounts for the ticks of a job: of one worker's own, or of those that are any worker's."""
+
+    def __init__(self, job_id: str, records: JobRecords, now: datetime) -> None:
+        self._job_id = job_id
+        self._now = now
+        self._skips = records.skips
+        self._runs = _last_attempts(records.runs)
+        self._taken = _Taken(records)
+        keys = [run.key for run in records.runs]
+        keys += [key for skip in records.skips for key in (skip.first, skip.last)]
+        self.first, self.last = min(keys, default=0), max(keys, default=-1)
+        self._worker_id = _name_of(records)
+
+    def lines(self, span: WindowTicks) -> list[LedgerTick]:
+        """Return what became of each tick."""
+        keys = [tick_key(tick) for tick in span.ticks]
+        skips = _covering(keys, self._skips)
+        lines = []
+        for tick, key in zip(span.ticks, keys, strict=True):
+            line = _recorded(self._job_id, span.window, tick, self._runs.get(key), skips.get(key))
+            line = line or _unrecorded(self._job_id, span.window, tick, key, self._taken, self._now)
+            lines.append(replace(line, worker_id=self._worker_id) if self._worker_id else line)
+        return lines
+
+    def beyond(self, implied: Collection[int]) -> list[LedgerTick]:
+        """Return the runs of ticks that are not implied."""
+        found = [_beyond(self._job_id, run) for run in self._runs.values() if run.key not in implied]
+        return [replace(line, worker_id=self._worker_id) for line in found]
+
+
+def _by_worker(records: JobRecords) -> dict[str, JobRecords]:
+    """Return the records by whose own they are; under "" those that are no worker's own."""
+    runs: defaultdict[str, list[Run]] = defaultdict(list)
+    skips: defaultdict[str, list[Skip]] = defaultdict(list)
+    for run in records.runs:
+        runs[run.own].append(run)
+    for skip in records.skips:
+        skips[skip.own].append(skip)
+    return {own: JobRecords(tuple(runs[own]), tuple(skips[own])) for own in {*runs, *skips}}
+
+
+def _all(records: JobRecords) -> list[Run | Skip]:
+    return [*records.runs, *records.skips]
+
+
+def workers_in(records: JobRecords) -> int:
+    """Return how many workers have records of ticks of their own."""
+    return len({each.own for each in _all(records)} - {""})
+
+
+def _name_of(records: JobRecords) -> str:
+    """Return whose own the records are; another worker may have closed some of them."""
+    found = _all(records)
+    if not found or not found[0].own:
+        return ""
+    return next((each.worker_id for each in found if is_own_part(each.own, each.worker_id)), found[0].own)
+
+
+def _is_on_every(window: Window) -> bool:
+    return window.spec.placement.workers == "every"
+
+
+def _on_every_worker(span: WindowTicks, shared: _Account, of_each: Mapping[str, _Account]) -> list[LedgerTick]:
+    lines: list[LedgerTick] = []
+    known: set[datetime] = set()
+    for own, of_own in of_each.items():
+        ticks = tuple(tick for tick in span.ticks if own and of_own.first <= tick_key(tick) <= of_own.last)
+        known.update(ticks)
+        lines += of_own.lines(replace(span, ticks=ticks))
+    return lines + shared.lines(replace(span, ticks=tuple(tick for tick in span.ticks if tick not in known)))
+
+
+def _excluded(job_id: str, window: Window, row: Excluded, skips: Iterable[Skip]) -> LedgerTick:
+    first, last = tick_key(row.first), tick_key(row.last)
+    return LedgerTick(
+        job_id=job_id,
+        tick=row.first,
+        version=window.version_at(row.first),
+        outcome="excluded",
+        reason=row.reason,
+        detail=row.detail,
+        last_tick=row.last if row.count != 1 else None,
+        count=row.count,
+        recorded=any(skip.reason == row.reason and skip.first <= last and skip.last >= first for skip in skips),
+    )
 
 
 class _Taken:
@@ -261,12 +365,10 @@ def _beyond(job_id: str, run: Run) -> LedgerTick:
     )
 
 
-def _in_range(run: Run, start: datetime, end: datetime) -> bool:
-    return tick_key(start) < run.key <= tick_key(end)
-
-
 def page_of(lines: Sequence[LedgerTick], after: datetime | None, limit: int) -> tuple[tuple[LedgerTick, ...], bool]:
-    """Return at most `limit` lines after the tick, and whether more follow."""
-    rest: Iterator[LedgerTick] = (line for line in lines if after is None or line.tick > after)
-    page = tuple(line for line, _ in zip(rest, range(limit + 1), strict=False))
-    return page[:limit], len(page) > limit
+    """Return `limit` lines after the tick, or a few more so that no tick is torn, and whether more follow."""
+    rest = [line for line in lines if after is None or line.tick > after]
+    end = min(limit, len(rest))
+    while 0 < end < len(rest) and rest[end].tick == rest[end - 1].tick:
+        end += 1
+    return tuple(rest[:end]), end < len(rest)

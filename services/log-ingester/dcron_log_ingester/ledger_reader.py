@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
@@ -20,7 +21,7 @@ from dcron_core.errors import WrongInstantError
 from dcron_core.history import History
 from dcron_core.jobs.windows import Definition, Window, of_entry, of_step, of_version, windows_of
 from dcron_log_ingester.errors import TooManyTicksError
-from dcron_log_ingester.ledger import JobRecords, Tally, WindowTicks, account, is_wrong, page_of
+from dcron_log_ingester.ledger import JobRecords, Tally, WindowTicks, account, is_wrong, page_of, workers_in
 from dcron_schemas.audit import Ledger, LedgerTick
 from dcron_schemas.job import JobSpec
 
@@ -107,8 +108,13 @@ class LedgerReader:
         now = self._clock.now()  # before the records are read: what is not pending then is stored by now
         records = await self._records.of_job(job_id, within.start, within.end + BEHIND)
 
+        most = sum(len(span.ticks) for span in spans) * max(1, workers_in(records))
+        if most > MOST_OF_A_JOB:
+            raise TooManyTicksError(f"there are more than {MOST_OF_A_JOB} ticks, counted for each worker")
+
         def lines() -> list[LedgerTick]:
-            known = account(job_id, spans, records, start=within.start, end=within.end, now=now)
+            whole = [_with_excluded(span, within) for span in spans]
+            known = account(job_id, whole, records, start=within.start, end=within.end, now=now)
             kept_from = _kept_from(windows, now)
             return [line for line in known if kept_from is None or line.tick > kept_from]
 
@@ -191,6 +197,10 @@ class Ticks:
                 f"there are more than {most} ticks from {self._within.start.isoformat()} to "
                 f"{self._within.end.isoformat()}; that many were found by {reached.isoformat()}"
             )
+
+
+def _with_excluded(span: WindowTicks, within: Range) -> WindowTicks:
+    return replace(span, excluded=tuple(span.window.excluded(within.start, within.end)))
 
 
 def _kept_from(windows: Sequence[Window], now: datetime) -> datetime | None:

@@ -4,7 +4,7 @@ A page that the bound cut short says how far it came (`searched_to`) and where t
 search for what no index has, such as a text in the output, ends in its time however much is stored.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from msgspec import Struct
@@ -81,14 +81,19 @@ class Lists:
         documents = await self._newest(job_id, 1)
         return execution_view(documents[0]) if documents else None
 
-    async def recent(self, job_id: str, limit: int) -> list[RecentRun]:
-        """Return the last runs of the job, newest due first; within the bound of time, perhaps fewer."""
-        return [recent_run(execution_view(document)) for document in await self._newest(job_id, limit)]
+    async def recent(
+        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+    ) -> list[RecentRun]:
+        """Return the job's last runs with `start` ≤ due < `end`, newest first; within its bound, maybe fewer."""
+        found = await self._newest(job_id, limit, start, end)
+        return [recent_run(execution_view(document)) for document in found]
 
-    async def _newest(self, job_id: str, limit: int) -> list[Document]:
+    async def _newest(
+        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+    ) -> list[Document]:
         """Return the job's last runs; beyond the first one only those that were found within the bound of time."""
         wanted = ExecutionFilter(job_ids=(job_id,))
-        walk = Walk(self._clock.now(), first_width=WIDTH_OF_LAST)
+        walk = Walk(self._clock.now(), start=start, end=end, first_width=WIDTH_OF_LAST)
         until_s = self._clock.monotonic() + ANSWER_S
         found: list[Document] = []
         while not walk.over and len(found) < limit and not (found and self._clock.monotonic() >= until_s):

@@ -10,6 +10,7 @@ replaying them again does no harm. Letters go back to the topic of runs only, wh
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from dcron_core.clock import Clock
 from dcron_core.errors import LogUnavailableError
@@ -17,7 +18,6 @@ from dcron_core.ports.log import Log, Producer, Reader, Record
 from dcron_core.telemetry import get_logger
 from dcron_log_ingester.batches import Document, stored_instant
 from dcron_log_ingester.dead_letters import Mark, letter_id, mark_headers, position_of, replay_headers
-from dcron_log_ingester.store import LetterRecords
 from dcron_schemas.dead_letters import NotReplayed, ReplayResult
 
 READ_S = 10.0  # for the next record
@@ -26,10 +26,18 @@ AT_A_TIME = 50  # records read in one go
 log = get_logger()
 
 
+class MarkWriter(Protocol):
+    """What replaying asks of the store."""
+
+    async def write(self, letters: Sequence[Document], marks: Sequence[Mark]) -> None:
+        """Store letters and marks."""
+        ...
+
+
 class Replayer:
     """Reads letters in their topic, and replays them."""
 
-    def __init__(self, source: Log, store: LetterRecords, topic: str, runs_topic: str, clock: Clock) -> None:
+    def __init__(self, source: Log, store: MarkWriter, topic: str, runs_topic: str, clock: Clock) -> None:
         self._log = source
         self._store = store
         self._topic = topic
@@ -41,18 +49,20 @@ class Replayer:
         return (await self._read([name])).get(name)
 
     async def replay(self, letters: Sequence[tuple[str, Document | None]], *, again: bool) -> ReplayResult:
-        """Send back those of the letters that can be; `again`: also those that were replayed before."""
+        """Send back those of the letters that can be, in the order in which they were put aside.
+
+        `again`: also those that were replayed before.
+        """
         refused = {name: why for name, known in letters if (why := self._refusal(known, again=again))}
         wanted = [name for name, _ in letters if name not in refused]
         records = await self._read(wanted)
         refused |= {name: "Kafka does not hold it any more" for name in wanted if name not in records}
-        sent = [name for name in wanted if name in records]
         async with self._log.producer() as producer:
-            await self._send(producer, [records[name] for name in sent])
-            await self._mark(producer, [records[name] for name in sent])
-        log.info("dead letters are replayed", action="letters.replayed", count=len(sent))
+            await self._send(producer, list(records.values()))
+            await self._mark(producer, list(records.values()))
+        log.info("dead letters are replayed", action="letters.replayed", count=len(records))
         return ReplayResult(
-            replayed=tuple(sent), not_replayed=tuple(NotReplayed(id=name, why=why) for name, why in refused.items())
+            replayed=tuple(records), not_replayed=tuple(NotReplayed(id=name, why=why) for name, why in refused.items())
         )
 
     def _refusal(self, known: Document | None, *, again: bool) -> str:

@@ -13,6 +13,7 @@ from dcron_core.clock import Clock
 from dcron_core.errors import UnavailableError, UnknownJobError
 from dcron_core.http.problems import ProblemError, parse_uuid
 from dcron_core.ids import IdSource
+from dcron_core.jobs.changes import RunAsked
 from dcron_core.jobs.fold import Applied, Rejected
 from dcron_core.jobs.table import JobTable
 from dcron_core.jobs.validation import parse_job, parse_patch
@@ -23,6 +24,7 @@ from dcron_master.listing import Sort, State, Wanted, facets_of, page_of
 from dcron_master.next_ticks import NextTicks
 from dcron_master.projector import Projector
 from dcron_master.views import job_list, job_response
+from dcron_master.workers_api import Workers
 from dcron_schemas.api import CommandOutcome, Info, Job, JobFacets, JobList, RunAccepted
 from dcron_schemas.events import (
     JobCreated,
@@ -136,11 +138,18 @@ class JobController(Controller):
         self,
         job_id: FromPath[str],
         asking: NamedDependency[Asking],
+        projector: NamedDependency[Projector],
+        workers: NamedDependency[Workers],
     ) -> RunAccepted:
-        """Run a job once now, outside its ticks."""
-        applied = await asking.execute(parse_uuid("job_id", job_id), RunRequested())
+        """Run a job once now, outside its ticks; a job on every worker on each that matches and claims now."""
+        job_id = parse_uuid("job_id", job_id)
+        entry = _table(projector).get(job_id)
+        on_every = entry is not None and entry.spec.placement.workers == "every"
+        asked = RunRequested(workers.matching(entry.spec.placement.labels) if entry and on_every else ())
+        applied = await asking.execute(job_id, asked)
         assert applied.execution_id is not None
-        return RunAccepted(execution_id=applied.execution_id, job_id=job_id)
+        runs = tuple(change.run.execution_id for change in applied.changes if isinstance(change, RunAsked))
+        return RunAccepted(execution_id=applied.execution_id, job_id=job_id, execution_ids=runs)
 
     @post("/{job_id:str}/pause", status_code=200)
     async def pause_job(

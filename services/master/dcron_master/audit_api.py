@@ -118,7 +118,7 @@ class AuditController(Controller):
         position = min(data.planned_at, _position(history, "at", data.at, clock.now()))
         then, now = await _tables(history, position, data.planned_at)
         steps = planned(then, now, job_ids)  # before anything is awaited: `now` may be a table that goes on
-        restorer = Restorer(asking, then, ordered(steps, now), data.planned_at, history.deleted())
+        restorer = Restorer(asking, then, ordered(steps, now, then), data.planned_at, history.deleted(), end)
         return await restorer.carry_out(steps)
 
 

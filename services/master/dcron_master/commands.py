@@ -14,6 +14,7 @@ from msgspec import Struct
 from dcron_core.clock import Clock
 from dcron_core.errors import (
     CommandRejectedError,
+    DependencyCircleError,
     InvalidJobError,
     LogMismatchError,
     LogUnavailableError,
@@ -33,7 +34,7 @@ from dcron_master.edits import Edit, is_repeated
 from dcron_master.metrics import MasterMetrics
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
-from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored
+from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored, RunRequested
 from dcron_schemas.job import JobSpec
 
 T = TypeVar("T")
@@ -199,9 +200,11 @@ class Commands:
         await self._read_on()
         table = self._projector.table
         outcome = fold(table, table.position + 1, event)
+        if isinstance(outcome, Rejected) and not isinstance(outcome.error, DependencyCircleError):
+            raise outcome.error
+        check_dependencies(table, event.job_id, event.data)  # it names the field that closes a circle
         if isinstance(outcome, Rejected):
             raise outcome.error
-        check_dependencies(table, event.job_id, event.data)
 
     def _would_apply(self, event: JobEvent) -> bool:
         """Tell whether the event is all right on the table as this master has it."""
@@ -267,6 +270,8 @@ def _same(first: JobEvent, again: Command) -> bool:
         return False
     if isinstance(data, JobRestored):  # what was deleted last; the id says which job is wanted back
         return isinstance(first.data, JobRestored)
+    if isinstance(data, RunRequested):  # other workers may be there by now
+        return isinstance(first.data, RunRequested)
     return data == first.data if isinstance(data, EventData) else is_repeated(first.data, data)
 
 

@@ -73,12 +73,12 @@ class HistoryController(Controller):
     ) -> Response[Job]:
         """Let a deleted job stand again, under its id, with its last definition; its versions go on."""
         job_id = parse_uuid("job_id", job_id)
-        await history.at_end()
-        deleted = _last_deletion(await history.of_job(job_id))
+        seen = await history.at_end()
+        deleted = _last_deletion(await history.of_job(job_id), seen)
         return job_response(await asking.change(job_id, deleted), clock.now(), 200)
 
 
-def _last_deletion(history: JobHistory) -> JobRestored:
+def _last_deletion(history: JobHistory, seen: int) -> JobRestored:
     """Return what brings the job back from its last deletion, also when that was done already: it may be repeated."""
     before: JobVersion | None = None
     restored: JobRestored | None = None
@@ -86,7 +86,7 @@ def _last_deletion(history: JobHistory) -> JobRestored:
         if version.spec is None:
             assert before is not None
             assert before.spec is not None
-            restored = JobRestored(before.spec, version.version + 1)
+            restored = JobRestored(before.spec, version.version + 1, seen)
         before = version
     if restored is None:
         raise NotPossibleError(f"job {history.name!r} stands, and never was deleted; only a deleted job is restored")

@@ -29,7 +29,7 @@ from dcron_core.failpoints import Failpoints
 from dcron_core.history import HANDLED_KEPT, Handled
 from dcron_core.job_log import JobLog
 from dcron_core.jobs.fold import Applied, Outcome, fold
-from dcron_core.jobs.table import REPETITION_WINDOW, JobTable
+from dcron_core.jobs.table import REPETITION_WINDOW, JobTable, restored_by
 from dcron_core.keys import Keys
 from dcron_core.lifecycle import retrying
 from dcron_core.mirror import Mirror, follow
@@ -249,8 +249,8 @@ class Projector:
     async def _fold(self, record: Record) -> None:
         position = record.offset
         if position <= self.table.position:  # etcd has it; only repetitions of it matter
-            if (event_id := _event_id(record)) is not None:
-                self.table.remember(position, event_id)
+            if (known := _known(record)) is not None:
+                self.table.remember(position, known.event_id, restored_by(known))
             return
         event = await self._job_log.event_of(record)
         if event is None:
@@ -262,7 +262,7 @@ class Projector:
         changes = outcome.changes if isinstance(outcome, Applied) else ()
         if not isinstance(outcome, Applied):
             log.info("event without effect", action="projector.no_effect", position=position, outcome=str(outcome))
-        self.table.absorb(position, event.event_id, changes)
+        self.table.absorb(position, event.event_id, changes, restored_by(event))
         self._pending.add(position, changes)
         self._handled[position] = Handled(event, outcome)
         if len(self._handled) > HANDLED_KEPT:
@@ -317,9 +317,10 @@ class Projector:
             raise StoreUnavailableError(f"the kills' lease ended before they were written: {error}") from error
 
 
-def _event_id(record: Record) -> str | None:
-    """Return the id of an event that etcd holds the effect of; None if the record was stepped over."""
+def _known(record: Record) -> JobEvent | None:
+    """Return an event that etcd holds the effect of; None if the record was stepped over."""
     try:
-        return decode_event(record.value).event_id
+        event = decode_event(record.value)
     except UndecodableError:
         return None
+    return event if isinstance(event, JobEvent) else None

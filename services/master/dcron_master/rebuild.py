@@ -97,7 +97,10 @@ async def _claimed(store: KeyValueStore, keys: Keys) -> AsyncIterator[_Claim]:
     lease = await store.grant_lease(CLAIM_S)
     try:
         claim = Put(keys.rebuild, b"{}", lease)
-        result = await store.transact(Transaction((absent, ModRevisionIs(keys.rebuild, 0)), (claim,)))
+        try:
+            result = await store.transact(Transaction((absent, ModRevisionIs(keys.rebuild, 0)), (claim,)))
+        except LeaseLostError as error:  # this process stood still since the line above
+            raise RebuildUnderWayError(f"the claim on making etcd's job table came too late: {error}") from error
         if not result.succeeded:
             await _require_absent(store, keys)
             raise RebuildUnderWayError(

@@ -1,13 +1,13 @@
 """The plan that brings the crontab back to how it stood, and the order to do it in. Pure."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.jobs.table import JobTable
 from dcron_master.comparison import compared
+from dcron_master.dependency_order import dependency_waits
 from dcron_schemas.audit import JobDifference, RestoreStep
 from dcron_schemas.job import JobSpec
 
@@ -16,7 +16,9 @@ _ORDER = tuple(_ACTIONS.values())
 
 
 class Order(Struct, frozen=True):
-    """Steps in waves: a step comes in a later wave than the one that frees its name.
+    """Steps in waves: a step comes in a later wave than the one that frees its name, and than those that let it depend
+    on what it depended on (`after`): a job comes back after the ones that it comes after, goes after the ones that come
+    after it, and where dependencies were turned round, the old one is taken away first.
 
     Where jobs have passed their names round in a circle, one of them has to step aside first.
     """
@@ -34,8 +36,8 @@ def planned(then: JobTable, now: JobTable, job_ids: Collection[str] = ()) -> tup
     return tuple(sorted(steps, key=lambda step: _ORDER.index(step.action)))
 
 
-def ordered(steps: Sequence[RestoreStep], now: JobTable) -> Order:
-    """Return the steps of a plan that was made on `now` so that names are free before they are taken."""
+def ordered(steps: Sequence[RestoreStep], now: JobTable, then: JobTable) -> Order:
+    """Return the steps of a plan to go from `now` to `then` in an order in which they can be done."""
     waits_for = _waits(steps, now)
     waiting = {blocker: job_id for job_id, blocker in waits_for.items()}
     aside = {}
@@ -48,10 +50,10 @@ def ordered(steps: Sequence[RestoreStep], now: JobTable) -> Order:
         if job_id == step.job_id and seen:  # it waits for itself
             aside[job_id] = _named_after_its_id(job_id, now)
             del waits_for[waiting[job_id]]
-    waves: defaultdict[int, list[RestoreStep]] = defaultdict(list)
-    for step in steps:
-        waves[_depth(step.job_id, waits_for)].append(step)
-    return Order(aside, tuple(tuple(waves[depth]) for depth in sorted(waves)))
+    waits: dict[str, set[str]] = {job_id: {blocker} for job_id, blocker in waits_for.items()}
+    for job_id, blockers in dependency_waits([step.job_id for step in steps], now, then).items():
+        waits.setdefault(job_id, set()).update(blockers)
+    return Order(aside, tuple(_waves(steps, waits)))
 
 
 def _step(change: JobDifference, now: JobTable) -> RestoreStep:
@@ -84,9 +86,11 @@ def _waits(steps: Sequence[RestoreStep], now: JobTable) -> dict[str, str]:
     return waits
 
 
-def _depth(job_id: str, waits_for: dict[str, str]) -> int:
-    depth = 0
-    while job_id in waits_for:
-        job_id = waits_for[job_id]
-        depth += 1
-    return depth
+def _waves(steps: Sequence[RestoreStep], waits: Mapping[str, Collection[str]]) -> Iterator[tuple[RestoreStep, ...]]:
+    """Yield the steps, each after those that it waits for; what waits for itself comes last, and may be refused."""
+    left = list(steps)
+    while left:
+        waiting = {step.job_id for step in left}
+        ready = [step for step in left if waiting.isdisjoint(waits.get(step.job_id, ()))] or left
+        yield tuple(ready)
+        left = [step for step in left if step not in ready]

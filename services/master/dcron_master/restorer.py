@@ -26,17 +26,18 @@ Doing = Callable[[RestoreStep], Awaitable[None]]
 class Restorer:
     """Carries out one plan, on behalf of one request.
 
-    `then` are the jobs as they stood, `deleted` those that are deleted by now.
+    `then` are the jobs as they stood, `deleted` those that are deleted by now: at position `seen`.
     """
 
     def __init__(
-        self, asking: Asking, then: JobTable, order: Order, planned_at: int, deleted: Sequence[DeletedJob]
+        self, asking: Asking, then: JobTable, order: Order, planned_at: int, deleted: Sequence[DeletedJob], seen: int
     ) -> None:
         self._asking = asking
         self._then = then
         self._order = order
         self._planned_at = planned_at
         self._deleted = {job.job_id: job for job in deleted}
+        self._seen = seen
         self._problems: dict[str, str] = {}  # job id → why its step was not done
 
     async def carry_out(self, steps: Sequence[RestoreStep]) -> RestoreResult:
@@ -66,7 +67,7 @@ class Restorer:
         if then is None:
             await self._command("delete", step, JobDeleted(), step.current_version)
         elif step.current_version is None:
-            await self._command("restore", step, JobRestored(then.spec, self._next_version(step)), None)
+            await self._command("restore", step, JobRestored(then.spec, self._next_version(step), self._seen), None)
         else:
             expected = step.current_version + (step.job_id in self._order.aside)
             await self._command("revert", step, Reversion(then.spec, then.version), expected)

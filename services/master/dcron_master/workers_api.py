@@ -18,6 +18,7 @@ from dcron_core.http.problems import ProblemError
 from dcron_core.keys import Keys
 from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.store import Delete, KeyValue, KeyValueStore, Put, Transaction
+from dcron_core.selectors import parse_selector
 from dcron_core.telemetry import get_logger
 from dcron_master.asking import ACTOR
 from dcron_schemas.codec import UndecodableError, decode_state, encode
@@ -25,6 +26,7 @@ from dcron_schemas.state import DrainWanted, WorkerEntry
 from dcron_schemas.workers import WorkerList, WorkerView
 
 T = TypeVar("T")
+MOST_ASKED = 100  # workers that one request runs a job on: what it writes goes into one transaction
 
 log = get_logger()
 
@@ -55,6 +57,21 @@ class Workers:
         registered = {key.removeprefix(self._keys.workers) for key in self._entries.items}
         drained = {key.removeprefix(self._keys.drains) for key in self._drains.items}
         return [self.view(worker_id) for worker_id in sorted(registered | drained)]
+
+    def matching(self, labels: str) -> tuple[str, ...]:
+        """Return the workers that claim and match a label selector; raise ProblemError if they are too many to ask."""
+        try:
+            matches = parse_selector(labels).matches if labels else lambda _: True
+        except ValueError:  # validation would have refused it; nobody matches, as workers see it
+            return ()
+        claiming = [view for view in self.views() if view.state == "active" and view.drained_by is None]
+        found = tuple(view.worker_id for view in claiming if matches(view.labels))
+        if len(found) > MOST_ASKED:
+            detail = (
+                f"{len(found)} workers match {labels!r}; a request reaches {MOST_ASKED}, so narrow placement.labels"
+            )
+            raise ProblemError(409, "too many workers match", detail)
+        return found
 
     def view(self, worker_id: str) -> WorkerView:
         """Return one worker; raise ProblemError if nothing is known of it."""

@@ -159,7 +159,10 @@ def _run_service(name: str) -> None:
 def main() -> None:
     """Run the command line; errors become a line each on stderr and a non-zero exit code."""
     try:
-        app(sys.argv[1:])
+        try:
+            app(sys.argv[1:])
+        finally:
+            print(end="", flush=True)  # here, where it may fail: at the interpreter's end it fails with a traceback
     except SettingsError as error:
         for problem in error.problems:
             complain(problem)

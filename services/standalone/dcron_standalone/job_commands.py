@@ -135,17 +135,18 @@ def run_job(
     namespace: Namespace = "",
     follow: Annotated[bool, Parameter(name=["--follow", "-f"], negative="")] = False,
 ) -> None:
-    """Run a job once now, outside its schedule.
+    """Run a job once now, outside its schedule; a job on every worker on each that matches.
 
     Parameters
     ----------
     follow
-        Show the run's output as it is written.
+        Show the run's output as it is written; of several, that of the first one.
     """
     with connected() as client:
         job = job_named(client, name, namespace)
         accepted = client.run(job)
-        say(f"{job_label(job.spec)} runs as {accepted.execution_id}")
+        for execution_id in accepted.execution_ids or (accepted.execution_id,):
+            say(f"{job_label(job.spec)} runs as {execution_id}")
         if follow:
             follow_run(client, accepted.execution_id)
         else:

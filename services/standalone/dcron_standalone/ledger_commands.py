@@ -16,7 +16,14 @@ from dcron_standalone.terminal import note, out, say
 
 TICKS_PER_PAGE = 10_000
 TIMEOUT_S = 600.0  # a million ticks take minutes
-STYLE = {"run": "green", "skipped": "yellow", "withdrawn": "dim", "pending": "cyan", "beyond": "magenta"}
+STYLE = {
+    "run": "green",
+    "skipped": "yellow",
+    "withdrawn": "dim",
+    "pending": "cyan",
+    "beyond": "magenta",
+    "excluded": "dim",
+}
 
 
 def show_ledger(
@@ -28,6 +35,9 @@ def show_ledger(
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Account for every tick that the definitions in force implied: run, skipped and why, or UNACCOUNTED.
+
+    What a day of rest or a clock change excludes is listed too: it is no tick. A job on every worker has a line for
+    each worker.
 
     Ends with exit code 1 if a tick ran twice or is unaccounted for.
 
@@ -110,13 +120,25 @@ def _became(tick: LedgerTick) -> Text:
 
 def _why(tick: LedgerTick) -> str:
     ran = f"{tick.execution_id} {tick.status}" if tick.execution_id else tick.reason or ""
-    return "; ".join(part for part in (ran, tick.detail) if part)
+    worker = f"worker {tick.worker_id}" if tick.worker_id else ""
+    return "; ".join(part for part in (ran, tick.detail, *_stretch(tick), worker) if part)
+
+
+def _stretch(tick: LedgerTick) -> tuple[str, ...]:
+    """Return how far what is excluded reaches, and whether it is on record."""
+    if tick.outcome != "excluded":
+        return ()
+    count = str(tick.count) if tick.count else "many"
+    to = f"{count} times, the last one {local(tick.last_tick)}" if tick.last_tick else ""
+    return (to, "" if tick.recorded else "says the definition; no record of a worker")
 
 
 def _totals(totals: LedgerTotals) -> str:
     skips = ", ".join(f"{count} {reason}" for reason, count in totals.skips.items())
     skipped = f"{sum(totals.skips.values())} skipped" + (f" ({skips})" if skips else "")
+    excluded = ", ".join(f"{count} by {reason}" for reason, count in totals.excluded.items())
     return (
         f"{totals.ticks} ticks: {totals.runs} run, {skipped}, {totals.withdrawn} withdrawn, {totals.pending} pending, "
         f"{totals.doubles} doubles, {totals.unaccounted} unaccounted; {totals.beyond} runs beyond"
+        + (f"; stretches excluded: {excluded}" if excluded else "")
     )

@@ -22,6 +22,7 @@ from dcron_standalone.moments import local, span
 from dcron_standalone.terminal import note
 
 Stream = Literal["stdout", "stderr"]
+TAIL_CHARACTERS = 16 << 20  # most that --tail keeps: of longer lines, their ends
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 STATUS_STYLE: dict[Status, str] = {
@@ -62,7 +63,7 @@ class Printer:
         """Print what is stored of a run's output; return the number of the next chunk."""
         next_seq = 0
         held: deque[OutputPiece] = deque()
-        lines = 0
+        lines = characters = 0
         for piece in source.output(execution.execution_id):
             next_seq = piece.seq + 1
             if not self._wants(piece):
@@ -72,8 +73,11 @@ class Printer:
                 continue
             held.append(piece)
             lines += piece.text.count("\n")
-            while held and lines - held[0].text.count("\n") > self.tail:
-                lines -= held.popleft().text.count("\n")
+            characters += len(piece.text)
+            while held and (lines - held[0].text.count("\n") > self.tail or characters > TAIL_CHARACTERS):
+                oldest = held.popleft()
+                lines -= oldest.text.count("\n")
+                characters -= len(oldest.text)
         for piece in _last_lines(held, self.tail or 0):
             self.piece(execution.execution_id, piece)
         return next_seq

@@ -32,8 +32,21 @@ export const routes: readonly PageRoute[] = [
   },
   { path: "/runs/:id", page: lazy(() => import("./pages/run/RunPage")) },
   {
+    path: "/timeline",
+    page: lazy(() => import("./pages/timeline/TimelinePage")),
+    nav: { label: "Timeline", icon: "timeline", key: "t" },
+  },
+  {
     path: "/workers",
     page: lazy(() => import("./pages/workers/WorkersPage")),
     nav: { label: "Workers", icon: "workers", key: "w" },
   },
+  {
+    path: "/audit",
+    page: lazy(() => import("./pages/audit/EventsPage")),
+    nav: { label: "Audit", icon: "audit", key: "a" },
+  },
+  { path: "/audit/then", page: lazy(() => import("./pages/audit/ThenPage")) },
+  { path: "/audit/ledger", page: lazy(() => import("./pages/audit/LedgerPage")) },
+  { path: "/audit/proof", page: lazy(() => import("./pages/audit/ProofPage")) },
 ];

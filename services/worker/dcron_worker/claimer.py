@@ -22,6 +22,7 @@ from dcron_schemas.state import TickCursor
 from dcron_worker.claiming import AGAIN_AFTER, Claiming, wait_after
 from dcron_worker.claims import (
     claim_tick,
+    excluded_records,
     execution_of_tick,
     in_the_way,
     is_own,
@@ -30,6 +31,7 @@ from dcron_worker.claims import (
     tick_execution_of,
     waits,
 )
+from dcron_worker.exclusions import Way
 from dcron_worker.misfire import Missed
 from dcron_worker.planner import Candidate
 from dcron_worker.runner import Claimed
@@ -38,6 +40,7 @@ from dcron_worker.wanted import WantedRuns
 STRANGERS_LOOK = timedelta(seconds=5)  # how often, at most, a worker looks at late ticks that it may not run
 LOOKS_AT_A_TIME = 20
 LOOK_AROUND_S = 0.05  # then others have their turn, whatever else there is to look at
+Skips = tuple[TickSkipped, ...]
 LONGEST_QUEUE = 100  # ticks of a job that wait; one that comes when so many do is skipped
 
 
@@ -163,11 +166,17 @@ class Claimer:
             self._with.planner.look_again(candidate, self._with.clock.now() + AGAIN_AFTER)
 
     async def _claim(self, candidate: Candidate, execution: Execution, session: LeaseSession, *, late: bool) -> None:
-        transaction = claim_tick(self._with.keys, candidate, execution, session.lease)
+        way = self._with.planner.way_past(candidate, Missed(candidate.tick, 1))
+        excluded = self._on_record(candidate, way)
+        if way.ticks is None:
+            await self._consume(candidate, way.excluded[-1].last, excluded)
+            return
+        transaction = claim_tick(self._with.keys, candidate, execution, session.lease, excluded)
         result = await self._with.transactions.until_answered(transaction, f"claim of {execution.execution_id}")
         if not result.succeeded:
-            await self._not_claimed(candidate, execution, result, session, late=late)
+            await self._not_claimed(candidate, execution, excluded, result, session, late=late)
             return
+        self._record(excluded)
         self._with.metrics.claims.labels("won").inc()
         self._with.planner.cursor_stands(self._with.planner.cursor_of(candidate.entry), candidate.tick, result.revision)
         claimed = replace(execution, fencing_token=result.revision)
@@ -178,6 +187,7 @@ class Claimer:
         self,
         candidate: Candidate,
         execution: Execution,
+        excluded: Skips,
         result: TransactionResult,
         session: LeaseSession,
         *,
@@ -188,6 +198,7 @@ class Claimer:
         now = self._with.clock.now()
         self._learn_cursor(candidate, cursors)
         if entries and is_own(entries[0], self._with.worker_id, closed=False):
+            self._record(excluded)
             claimed = Claimed(execution, candidate.entry, candidate.job_revision)
             await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
             self._with.free(candidate.entry.job_id)
@@ -221,36 +232,58 @@ class Claimer:
             )
             return
         execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
-        transaction = queue_tick(self._with.keys, candidate, execution)
+        way = self._with.planner.way_past(candidate, Missed(candidate.tick, 1))
+        excluded = self._on_record(candidate, way)
+        transaction = queue_tick(self._with.keys, candidate, execution, excluded)
         result = await self._with.transactions.until_answered(transaction, f"queueing of {execution.execution_id}")
         if result.succeeded:
             self._with.planner.cursor_stands(self._with.planner.cursor_of(job), candidate.tick, result.revision)
+            self._record(excluded)
         else:
-            self._learn_cursor(candidate, result.reads[0])
+            cursors, *entries = result.reads
+            self._learn_cursor(candidate, cursors)
+            if any(is_own(item, self._with.worker_id, closed=True) for found in entries for item in found):
+                self._record(excluded)
 
     async def _skip(self, candidate: Candidate, missed: Missed, reason: SkipReason, detail: str) -> None:
         """Consume ticks without a run, on record."""
         now = self._with.clock.now()
+        way = self._with.planner.way_past(candidate, missed)
+        skips = self._on_record(candidate, way)
+        if way.ticks is None:
+            await self._consume(candidate, way.excluded[-1].last, skips)
+            return
         skipped = TickSkipped(
             execution=execution_of_tick(candidate, self._with.worker_id, now),
             reason=reason,
             at=now,
-            last_tick=missed.last if missed.count != 1 else None,
-            count=missed.count,
+            last_tick=way.ticks.last if way.ticks.count != 1 else None,
+            count=way.ticks.count,
             detail=detail,
         )
-        transaction = skip_tick(self._with.keys, candidate, missed.last, skipped)
-        result = await self._with.transactions.until_answered(transaction, f"skip of {skipped.execution.execution_id}")
+        await self._consume(candidate, way.ticks.last, (skipped, *skips))
+
+    async def _consume(self, candidate: Candidate, last: datetime, skips: Skips) -> None:
+        """Move the cursor to `last` with nothing but skips."""
+        transaction = skip_tick(self._with.keys, candidate, last, *skips)
+        result = await self._with.transactions.until_answered(transaction, f"skip of {skips[0].execution.execution_id}")
         if result.succeeded:
-            cursor = self._with.planner.cursor_of(candidate.entry)
-            self._with.planner.cursor_stands(cursor, missed.last, result.revision)
+            self._with.planner.cursor_stands(self._with.planner.cursor_of(candidate.entry), last, result.revision)
         else:
             cursors, entries = result.reads
             self._learn_cursor(candidate, cursors)
             if not (entries and is_own(entries[0], self._with.worker_id, closed=True)):
                 return
-        self._with.metrics.skips.labels(reason).inc(max(missed.count, 1))
-        await self._with.entries.skipped(skipped)
+        self._record(skips)
+
+    def _on_record(self, candidate: Candidate, way: Way) -> Skips:
+        return excluded_records(way.excluded, candidate, self._with.worker_id, self._with.clock.now())
+
+    def _record(self, skips: Skips) -> None:
+        """Send the records of skips whose entries a transaction has written; a run does not wait for that."""
+        for skipped in skips:
+            self._with.metrics.skips.labels(skipped.reason).inc(max(skipped.count, 1))
+            self._with.launcher.spawn(self._with.entries.skipped(skipped))
 
     def _learn_cursor(self, candidate: Candidate, found: tuple[KeyValue, ...]) -> None:
         """Take in the cursor that a failed transaction read."""

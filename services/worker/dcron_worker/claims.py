@@ -5,9 +5,11 @@ revision, the job's revision and, unless overlap is allowed, that no run of the 
 that none does. It writes the cursor, the open entry and the liveness key together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
+
+from msgspec.structs import replace
 
 from dcron_core.executions import tick_execution_id, worker_run_prefix, worker_tick_execution_id
 from dcron_core.follow_ups import FollowUps
@@ -24,6 +26,7 @@ from dcron_core.ports.store import (
     Put,
     Transaction,
 )
+from dcron_core.schedule import Excluded
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
 from dcron_schemas.state import ActiveRun, ExecutionEntry, JobEntry, RunWanted, TickCursor
@@ -45,6 +48,23 @@ def execution_of_tick(candidate: Candidate, worker_id: str, now: datetime) -> Ex
     """Return the run that a claim of the candidate's tick makes."""
     execution_id = tick_execution_of(candidate, worker_id)
     return _execution(candidate.entry, execution_id, "tick", candidate.tick, 1, worker_id, now)
+
+
+def excluded_records(
+    rows: Iterable[Excluded], candidate: Candidate, worker_id: str, now: datetime
+) -> tuple[TickSkipped, ...]:
+    """Return what is recorded of what is excluded before the candidate's tick: as the ticks that it would have been."""
+    return tuple(
+        TickSkipped(
+            execution=execution_of_tick(replace(candidate, tick=row.first), worker_id, now),
+            reason=row.reason,
+            at=now,
+            last_tick=row.last if row.count != 1 else None,
+            count=row.count,
+            detail=row.detail,
+        )
+        for row in rows
+    )
 
 
 def execution_of_run(run: RunWanted, job: JobEntry | None, worker_id: str, now: datetime) -> Execution:
@@ -89,8 +109,10 @@ def _execution(
     )
 
 
-def claim_tick(keys: Keys, candidate: Candidate, execution: Execution, lease: int) -> Transaction:
-    """Claim a tick.
+def claim_tick(
+    keys: Keys, candidate: Candidate, execution: Execution, lease: int, excluded: Iterable[TickSkipped] = ()
+) -> Transaction:
+    """Claim a tick; `excluded` is what is recorded of the time before it, here as below.
 
     If it fails it reads why: [cursor], [job], [live runs], [one tick that waits before it], and [its own entry],
     [its liveness]. The last two tell whether it was the second try of a claim whose answer was lost; the cursor does
@@ -101,7 +123,11 @@ def claim_tick(keys: Keys, candidate: Candidate, execution: Execution, lease: in
     no_queue = (PrefixIsEmpty(queue),) if waits(job) else ()
     return Transaction(
         compare=(*_unchanged(keys, candidate, execution.worker_id), *_no_overlap(keys, job, execution), *no_queue),
-        success=(_cursor(keys, job, candidate.tick, execution), *_opened(keys, execution, lease)),
+        success=(
+            _cursor(keys, job, candidate.tick, execution),
+            *_opened(keys, execution, lease),
+            *_closed(keys, excluded),
+        ),
         failure=(
             Get(cursor_key(keys, job, execution.worker_id)),
             Get(keys.job(job.job_id)),
@@ -113,19 +139,26 @@ def claim_tick(keys: Keys, candidate: Candidate, execution: Execution, lease: in
     )
 
 
-def skip_tick(keys: Keys, candidate: Candidate, last: datetime, skipped: TickSkipped) -> Transaction:
-    """Move the cursor to `last` without a run, leaving an entry with the reason. If it fails: [cursor], [its entry]."""
-    job, worker_id = candidate.entry, skipped.execution.worker_id
-    entry, key = ExecutionEntry(execution=skipped.execution, skipped=skipped), skipped.execution.execution_id
+def skip_tick(keys: Keys, candidate: Candidate, last: datetime, *skipped: TickSkipped) -> Transaction:
+    """Move the cursor to `last` without a run, leaving entries with the reasons.
+
+    If it fails it reads [cursor] and [the first one's entry].
+    """
+    job, execution = candidate.entry, skipped[0].execution
     return Transaction(
-        compare=_unchanged(keys, candidate, worker_id),
-        success=(_cursor(keys, job, last, skipped.execution), Put(keys.execution(key), encode(entry))),
-        failure=(Get(cursor_key(keys, job, worker_id)), Get(keys.execution(key))),
+        compare=_unchanged(keys, candidate, execution.worker_id),
+        success=(_cursor(keys, job, last, execution), *_closed(keys, skipped)),
+        failure=(Get(cursor_key(keys, job, execution.worker_id)), Get(keys.execution(execution.execution_id))),
     )
 
 
-def queue_tick(keys: Keys, candidate: Candidate, execution: Execution) -> Transaction:
-    """Move the cursor past a tick whose run has to wait, and leave the run as a wanted one. If it fails: [cursor]."""
+def queue_tick(
+    keys: Keys, candidate: Candidate, execution: Execution, excluded: Sequence[TickSkipped] = ()
+) -> Transaction:
+    """Move the cursor past a tick whose run has to wait, and leave the run as a wanted one.
+
+    If it fails it reads [cursor], and if anything is excluded [the first one's entry].
+    """
     job = candidate.entry
     run = RunWanted(
         execution_id=execution.execution_id,
@@ -138,8 +171,15 @@ def queue_tick(keys: Keys, candidate: Candidate, execution: Execution) -> Transa
     )
     return Transaction(
         compare=_unchanged(keys, candidate, execution.worker_id),
-        success=(_cursor(keys, job, candidate.tick, execution), Put(keys.run(run.execution_id), encode(run))),
-        failure=(Get(cursor_key(keys, job, execution.worker_id)),),
+        success=(
+            _cursor(keys, job, candidate.tick, execution),
+            Put(keys.run(run.execution_id), encode(run)),
+            *_closed(keys, excluded),
+        ),
+        failure=(
+            Get(cursor_key(keys, job, execution.worker_id)),
+            *(Get(keys.execution(each.execution.execution_id)) for each in excluded[:1]),
+        ),
     )
 
 
@@ -227,8 +267,8 @@ def cursor_key(keys: Keys, job: JobEntry, worker_id: str) -> str:
 
 def waiting_prefix(keys: Keys, job: JobEntry, worker_id: str) -> str:
     """Return the prefix of the wanted runs that a tick of the job has to wait for: those of earlier ticks."""
-    own = worker_run_prefix(job.job_id, worker_id) if _on_every_worker(job) else f"{job.job_id}.t"
-    return f"{keys.runs}{own}"
+    own = worker_run_prefix(job.job_id, worker_id) if _on_every_worker(job) else f"{job.job_id}."
+    return f"{keys.runs}{own}t"
 
 
 def _on_every_worker(job: JobEntry) -> bool:
@@ -274,6 +314,13 @@ def _live_runs(keys: Keys, job: JobEntry) -> Operation:
 def _cursor(keys: Keys, job: JobEntry, tick: datetime, execution: Execution) -> Operation:
     cursor = TickCursor(tick=tick, worker_id=execution.worker_id, execution_id=execution.execution_id)
     return Put(cursor_key(keys, job, execution.worker_id), encode(cursor))
+
+
+def _closed(keys: Keys, skipped: Iterable[TickSkipped]) -> tuple[Operation, ...]:
+    return tuple(
+        Put(keys.execution(each.execution.execution_id), encode(ExecutionEntry(execution=each.execution, skipped=each)))
+        for each in skipped
+    )
 
 
 def _opened(keys: Keys, execution: Execution, lease: int) -> tuple[Operation, ...]:

@@ -5,7 +5,7 @@ A definition that is unpacked takes four times the memory of its JSON; so only t
 
 from functools import lru_cache
 
-from dcron_core.schedule import Timetable, timetable_of
+from dcron_core.schedule import JobTimetable, timetable_of
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.state import JobEntry
 
@@ -24,7 +24,7 @@ def unpack(packed: bytes) -> JobEntry:
 
 
 @lru_cache(maxsize=UNPACKED)
-def timetable(packed: bytes) -> Timetable | None:
+def timetable(packed: bytes) -> JobTimetable | None:
     """Return its timetable; raise ValueError or KeyError if its schedule cannot be understood."""
     entry = unpack(packed)
     return timetable_of(entry.spec, entry.anchor, entry.job_id)

@@ -14,11 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.jobs.dependencies import Dependants
-from dcron_core.schedule import Timetable, timetable_of
+from dcron_core.schedule import JobTimetable, timetable_of
 from dcron_schemas.job import Misfire
 from dcron_schemas.state import JobEntry
 from dcron_worker.definitions import pack, timetable, unpack
-from dcron_worker.misfire import Backlog, Verdict, judge
+from dcron_worker.exclusions import Way, way_past
+from dcron_worker.misfire import Backlog, Missed, Verdict, judge
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
@@ -32,6 +33,7 @@ class Candidate(Struct, frozen=True):
     cursor_revision: int  # of the job's cursor; 0: there is none
     generation: int
     looks: int  # how often it was looked at for this tick, this time included
+    after: datetime  # the effective cursor: the tick is the first one after it
 
 
 class Cursor(Struct, frozen=True, gc=False):
@@ -55,7 +57,7 @@ class _Planned(Struct, gc=False):
         return unpack(self.packed)
 
     @property
-    def timetable(self) -> Timetable | None:
+    def timetable(self) -> JobTimetable | None:
         return timetable(self.packed)
 
 
@@ -145,6 +147,7 @@ class Planner:
                     cursor.revision if cursor else 0,
                     planned.generation,
                     planned.looks,
+                    self._effective_cursor(planned.entry),
                 )
             )
         return candidates
@@ -186,6 +189,13 @@ class Planner:
         planned.backlog = verdict.backlog
         return verdict
 
+    def way_past(self, candidate: Candidate, ticks: Missed) -> Way:
+        """Return how the cursor goes past ticks, of which the candidate's is the first one."""
+        planned = self._jobs.get(candidate.entry.job_id)
+        if planned is None or planned.timetable is None:
+            return Way(ticks=ticks)
+        return way_past(planned.timetable, candidate.after, candidate.tick, ticks)
+
     def _misfire(self, entry: JobEntry) -> Misfire:
         """Return what becomes of the job's missed ticks.
 
@@ -196,7 +206,7 @@ class Planner:
         lost = entry.position < self.rebuilt_from and self.cursor_of(entry) not in self._cursors
         return replace(misfire, policy="skip") if lost else misfire
 
-    def _plan(self, planned: _Planned, entry: JobEntry, ticks: Timetable | None) -> None:
+    def _plan(self, planned: _Planned, entry: JobEntry, ticks: JobTimetable | None) -> None:
         self._generation += 1
         planned.generation, planned.place, planned.looks = self._generation, 0, 0
         planned.tick = ticks.next_after(self._effective_cursor(entry)) if ticks else None

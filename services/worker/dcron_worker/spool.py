@@ -24,7 +24,7 @@ from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from msgspec import Struct
 
@@ -147,9 +147,11 @@ class Spool:
         return Depth(self._end - self._acknowledged, self._size)
 
     @property
-    def has_room_for_output(self) -> bool:
-        """Tell whether a large chunk of output would fit within the bound."""
-        return self._size + MOST_VALUE_BYTES <= self._limit_for_output
+    def full_for(self) -> Literal["", "output", "everything"]:
+        """Tell what a large record of does not fit within the bound any more."""
+        if self._size + MOST_VALUE_BYTES > self._limit_bytes:
+            return "everything"
+        return "output" if self._size + MOST_VALUE_BYTES > self._limit_for_output else ""
 
     @property
     def _limit_for_output(self) -> int:
@@ -280,7 +282,7 @@ class Spool:
         if position <= self._acknowledged:
             return
         self._acknowledged = position
-        if self.failure or not self.has_room_for_output:
+        if self.failure or self.full_for:
             self._give_back()
         self._forget_acknowledged()
         if self._clock.monotonic() >= self._persist_at:

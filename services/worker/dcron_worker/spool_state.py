@@ -1,7 +1,7 @@
 """What people are told about the spool: in metrics, in readiness, and in a few words in the worker's registration.
 
 A spool with no room for output is told of, and the worker is ready all the same: results still have their reserve.
-One that takes no records at all makes it not ready, although its runs go on.
+One that takes no results either makes it not ready, although its runs go on.
 """
 
 import asyncio
@@ -12,7 +12,13 @@ from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.spool import Spool
 
 LOOK_EVERY_S = 1.0
-DISK = "spool"  # readiness: the disk takes records
+DISK = "spool"  # readiness: it takes results
+
+FULL = {
+    "": "",
+    "output": "full: output is cut until Kafka takes more",
+    "everything": "full: output is cut, and results wait, until Kafka takes more",
+}
 
 log = get_logger()
 
@@ -35,15 +41,15 @@ class SpoolState:
 
     def look(self) -> None:
         """Look once, and tell."""
-        depth, failure = self._spool.depth, self._spool.failure
+        depth, full_for = self._spool.depth, self._spool.full_for
+        words = self._spool.failure or FULL[full_for]
         self._metrics.spool_records.set(depth.records)
         self._metrics.spool_bytes.set(depth.bytes)
         self._metrics.spool_damaged.set(self._spool.damaged_segments)
-        if failure:
-            self._readiness.lost(DISK, failure)
+        if self._spool.failure or full_for == "everything":
+            self._readiness.lost(DISK, words)
         else:
             self._readiness.met(DISK)
-        words = failure or ("" if self._spool.has_room_for_output else "full: output is cut until Kafka takes more")
         if words != self.words:
             log.warning("the spool's state changed", action="spool.state", now=words or "well", before=self.words)
             self.words = words

@@ -38,16 +38,28 @@ class WantedRuns:
         for job_id in list(self._without_slot)[: max(0, self._with.launcher.free_slots)]:
             del self._without_slot[job_id]
             self._with.wanted.wake(job_id)
+        self._give_up_killed()
         for wanted in self._with.wanted.ready(now):
             self._look(wanted, now, session)
         return self._with.wanted.next_look()
+
+    def _give_up_killed(self) -> None:
+        """Give up what is to be killed before it has begun: a kill request lasts for a minute, a queue for hours."""
+        for execution_id, kill in self._with.table.kills.items():
+            wanted = self._with.wanted.get(execution_id)
+            if wanted is not None and execution_id not in self._with.in_work:
+                job = self._with.planner.job(wanted.run.job_id)
+                why = f"killed by {kill.requested_by} before it started"
+                task = self._with.launcher.spawn(self._give_up(wanted, job and job[0], "edited", why))
+                self._with.keep(execution_id, task)
 
     def _look(self, wanted: Wanted, now: datetime, session: LeaseSession) -> None:
         run = wanted.run
         job = self._with.planner.job(run.job_id)
         if wanted.looks == 1:
+            mine = run.worker_id == self._with.worker_id  # then nobody else stands in line
             wait = self._with.wait_in_line(run.execution_id, job[0] if job and self._may_run(wanted, job[0]) else None)
-            if wait:
+            if wait and not mine:
                 self._with.wanted.look_again(wanted, now + wait)
                 return
         if run.execution_id in self._with.in_work:

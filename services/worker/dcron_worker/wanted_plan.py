@@ -66,6 +66,10 @@ class WantedPlan:
             else:
                 del self._queues[run.job_id, run.worker_id]
 
+    def get(self, execution_id: str) -> Wanted | None:
+        """Return a wanted run; None: it is not wanted."""
+        return self._wanted.get(execution_id)
+
     def queue(self, job_id: str, worker_id: str = "") -> list[str]:
         """Return the executions of the job's ticks that wait, in their order."""
         return [execution_id for _, execution_id in self._queues.get((job_id, worker_id), ())]

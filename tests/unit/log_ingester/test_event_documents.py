@@ -42,6 +42,10 @@ ARCHIVES = {
         "21b52974c6936e4d6d570373b8c3acb6761bb97a5528c74f144ea8a9ce8255dd",
         "e41e65450fd86914e008395a090b74dde1e335124a044547487f383bc31dd73b",
     ),
+    "v3": (
+        "0c6312fd06acef60d51f26b9582ce85acb3c85b21275ab1cd4374a3ce1144fe6",
+        "c05b2cfbe769d3bcd090c08c539cedfe9f7c657e7fa5c1b26b4ae3d0321c4696",
+    ),
 }
 
 

@@ -7,6 +7,7 @@ from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
 from dcron_core.http.probes import Readiness
 from dcron_core.ports.log import Record, Topic
+from dcron_log_ingester.feed import FeedFilter
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
@@ -36,6 +37,16 @@ def test_a_viewer_gets_the_records_of_its_run_only() -> None:
         hub.publish(raw(started(ONE), b"not json", started(OTHER), skipped(ONE), chunk(ONE, 0)))
         assert subscription.take() == [started(ONE), chunk(ONE, 0)]
         assert subscription.take() == []
+
+
+def test_a_record_that_cannot_be_shown_does_not_end_the_live_views() -> None:
+    """G10: it is well-formed, and would fail where the feed's frame is made: an instant that has no time in UTC."""
+    end_of_time = encode(started(OTHER)).replace(b"2026-03-29T01:00:02Z", b"0001-01-01T00:00:00+14:00")
+    huge = encode(started(OTHER)).replace(b'"attempt":1', b'"attempt":' + b"9" * 40)
+    hub = Hub(SystemClock())
+    with hub.subscribe(ONE.execution_id) as subscription, hub.subscribe_feed(FeedFilter()):
+        hub.publish(raw(end_of_time, huge, chunk(ONE, 0)))
+        assert subscription.take() == [chunk(ONE, 0)]
 
 
 def test_a_record_that_came_just_before_the_viewer_is_not_missed() -> None:

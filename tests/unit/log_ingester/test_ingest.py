@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
@@ -60,8 +61,8 @@ class Stage:
                 await producer.append(TOPIC, RUN.execution_id, plain)
 
     @asynccontextmanager
-    async def ingesting(self) -> AsyncIterator[None]:
-        ingest = Ingest(PLAN, self.log, self.store, OneDay(), SystemClock(), self.readiness, self.metrics)
+    async def ingesting(self, plan: IngestPlan = PLAN) -> AsyncIterator[None]:
+        ingest = Ingest(plan, self.log, self.store, OneDay(), SystemClock(), self.readiness, self.metrics)
         task = asyncio.create_task(ingest.run())
         try:
             yield
@@ -103,6 +104,15 @@ async def test_what_is_in_the_log_comes_into_the_store(stage: Stage) -> None:
     assert stage.store.executions[RUN.execution_id]["status"] == "succeeded"
     assert len(stage.store.outputs) == 2
     assert not stage.readiness.missing
+
+
+async def test_a_batch_of_enough_bytes_waits_for_no_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long chunks are, few of them are held at a time."""
+    plan = replace(PLAN, batch_age=timedelta(minutes=1))
+    await stage.send(chunk(RUN, 0, "x" * 1000))
+    monkeypatch.setattr("dcron_log_ingester.ingest.BATCH_BYTES", 1000)
+    async with stage.ingesting(plan):
+        await until(lambda: len(stage.store.outputs) == 1)
 
 
 async def test_committed_records_do_not_come_again(stage: Stage) -> None:
@@ -220,6 +230,20 @@ async def test_lag_is_told_for_each_partition(stage: Stage) -> None:
     await stage.send(started(RUN))
     async with stage.ingesting():
         await until(lambda: stage.lag() == {"0": 0.0, "1": 0.0, "2": 0.0})
+
+
+async def test_lag_grows_in_sight_while_mongodb_is_down(stage: Stage) -> None:
+    """G10: what waits is told while the batch is tried again, not only once that is over."""
+    await stage.send(started(RUN))
+    async with stage.ingesting():
+        await until(lambda: bool(stage.store.executions))
+        stage.store.down = True
+        await stage.send(chunk(RUN, 0))
+        await until(lambda: MONGODB in stage.readiness.missing)
+        await stage.send(*(chunk(RUN, seq) for seq in range(1, 11)))
+        await until(lambda: sum(stage.lag().values()) == 10)
+        stage.store.down = False
+        await until(lambda: len(stage.store.outputs) == 11 and sum(stage.lag().values()) == 0)
 
 
 async def test_a_batch_holds_many_records(stage: Stage) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dcron_core.executions import tick_execution_id
+from dcron_core.executions import tick_execution_id, worker_run_prefix
 from dcron_core.jobs.replay import Replay
 from dcron_core.jobs.windows import Definition, of_step, windows_of
 from dcron_log_ingester.ledger import (
@@ -34,7 +35,7 @@ from dcron_schemas.events import (
     JobResumed,
     JobUpdated,
 )
-from dcron_schemas.job import JobSpec, Misfire, Schedule
+from dcron_schemas.job import Dst, JobSpec, Misfire, Placement, Schedule
 from dcron_schemas.job import Run as What
 from dcron_schemas.records import SkipReason
 from tests.unit.log_ingester.perfect_worker import PerfectWorker, records_of
@@ -63,7 +64,8 @@ def ledger(
     happened: Sequence[tuple[float, EventData]], records: JobRecords, *, until: float, now: float = LATER
 ) -> list[LedgerTick]:
     spans = [
-        WindowTicks(window, tuple(window.ticks(START, s(until)))) for window in windows_of("job", definitions(happened))
+        WindowTicks(window, tuple(window.ticks(START, s(until))), tuple(window.excluded(START, s(until))))
+        for window in windows_of("job", definitions(happened))
     ]
     return account("job", spans, records, start=START, end=s(until), now=s(now))
 
@@ -227,6 +229,88 @@ def test_a_run_beyond_is_counted_apart_and_its_double_counts() -> None:
     assert tally.totals() == LedgerTotals(
         ticks=1, runs=1, skips={}, withdrawn=0, pending=0, doubles=1, unaccounted=0, beyond=1
     )
+
+
+RESTING = replace(SECONDLY, exclude=("2026-03-01..2026-03-02",), start=s(2 * 86_400 - 3), end=s(2 * 86_400 + 2))
+TWO_DAYS = 2 * 86_400
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_a_calendar_excludes_is_one_line_recorded_or_not(recorded: bool) -> None:
+    """G5: it is no tick, so nothing is owed for it; who looks sees why nothing ran."""
+    of_rest = [skip(TWO_DAYS - 3, TWO_DAYS - 1, "calendar")] if recorded else []
+    records = JobRecords((run(TWO_DAYS), run(TWO_DAYS + 1)), tuple(of_rest))
+    first, *others = ledger([(0.5, JobCreated(RESTING))], records, until=TWO_DAYS + 9, now=2 * TWO_DAYS)
+    assert (first.outcome, first.reason, first.detail) == ("excluded", "calendar", "2026-03-01..2026-03-02")
+    assert (first.tick, first.last_tick, first.count) == (s(TWO_DAYS - 3), s(TWO_DAYS - 1), 3)
+    assert first.recorded == recorded
+    assert outcomes(others) == ["run", "run"]
+    tally = Tally()
+    tally.add([first, *others])
+    assert (tally.totals().ticks, tally.totals().excluded, tally.totals().skips) == (2, {"calendar": 1}, {})
+
+
+def test_a_run_on_a_day_of_rest_is_beyond_the_definition() -> None:
+    """The record of what is excluded does not hide it."""
+    records = JobRecords((run(TWO_DAYS - 2),), (skip(TWO_DAYS - 3, TWO_DAYS - 1, "calendar"),))
+    lines = ledger([(0.5, JobCreated(RESTING))], records, until=TWO_DAYS - 1, now=2 * TWO_DAYS)
+    assert outcomes(lines) == ["calendar", "beyond"]
+
+
+def test_what_a_clock_change_leaves_out_is_a_line() -> None:
+    spec = replace(SECONDLY, schedule=Schedule(cron="30 2 * * *"), timezone="Europe/Berlin", dst=Dst(gap="skip"))
+    month = 40 * 86_400
+    found = ledger([(0.5, JobCreated(spec))], JobRecords(), until=month, now=2 * month)
+    [line] = [line for line in found if line.outcome == "excluded"]
+    assert (line.reason, line.tick, line.count) == ("dst", datetime(2026, 3, 29, 1, 30, tzinfo=UTC), 1)
+    assert "02:30 does not exist on 2026-03-29" in line.detail
+
+
+ON_EVERY = replace(SECONDLY, placement=Placement(workers="every"))
+
+
+R = TypeVar("R", Run, Skip)
+
+
+def of_worker(record: R, worker_id: str, *, recorded_by: str = "") -> R:
+    own = worker_run_prefix("job", worker_id).split(".")[1]
+    return replace(record, own=own, worker_id=recorded_by or worker_id)
+
+
+def test_a_job_on_every_worker_has_a_line_for_each_worker_and_tick() -> None:
+    """G4, G5: two workers at one tick are no double, and what one ran does not stand for the other."""
+    runs = [
+        *(of_worker(run(second), "a") for second in (1, 2, 4)),
+        *(of_worker(run(second), "b") for second in (2, 3, 4)),
+    ]
+    skips = [of_worker(skip(5, reason="overlap"), "b", recorded_by="a")]
+    lines = ledger([(0.5, JobCreated(ON_EVERY))], JobRecords(tuple(runs), tuple(skips)), until=6)
+    assert [(line.worker_id, line.tick, line.reason or line.outcome) for line in lines] == [
+        ("a", s(1), "run"),
+        ("a", s(2), "run"),
+        ("b", s(2), "run"),
+        ("a", s(3), "unaccounted"),
+        ("b", s(3), "run"),
+        ("a", s(4), "run"),
+        ("b", s(4), "run"),
+        ("b", s(5), "overlap"),
+        ("", s(6), "unaccounted"),
+    ]
+    assert not any(is_double(line) for line in lines)
+    doubled = ledger([(0.5, JobCreated(ON_EVERY))], JobRecords((*runs, of_worker(run(2, 7, 8), "a")), ()), until=2)
+    assert [line.worker_id for line in doubled if is_double(line)] == ["a"]
+
+
+def test_a_page_does_not_tear_a_tick_of_several_workers() -> None:
+    runs = [of_worker(run(second), worker) for second in (1, 2, 3) for worker in "abc"]
+    lines = ledger([(0.5, JobCreated(ON_EVERY))], JobRecords(tuple(runs)), until=3)
+    seen: list[LedgerTick] = []
+    more = True
+    while more:
+        page, more = page_of(lines, seen[-1].tick if seen else None, 2)
+        seen += page
+    assert seen == lines
+    assert len(seen) == 9
 
 
 def test_pages_have_each_line_once() -> None:

@@ -265,9 +265,15 @@ async def test_jobs_of_one_expression_whose_ticks_differ_are_not_taken_for_each_
     async with reading(MemoryTicks(), happened) as reader:
         whole = await reader.of_all(within, 1000)
         parts = [(await reader.of_job(job_id, within, None, 1000)).ticks for job_id in ids]
-    assert [len(part) for part in parts[:3]] == [50, 0, 29]
+    assert [len(part) for part in parts[:3]] == [50, 1, 29]
+    [rest] = parts[1]
+    assert (rest.outcome, rest.reason, rest.count, rest.recorded) == ("excluded", "calendar", 50, False)
+    assert (rest.tick, rest.last_tick) == (minutes_ago(59), minutes_ago(10))
+    assert whole.totals.excluded == {"calendar": 1}
     assert {tick.tick for tick in parts[3]} != {tick.tick for tick in parts[0]}
-    assert sorted((t.job_id, t.tick) for t in whole.ticks) == sorted((t.job_id, t.tick) for p in parts for t in p)
+    assert sorted((t.job_id, t.tick) for t in whole.ticks) == sorted(
+        (t.job_id, t.tick) for p in parts for t in p if t.outcome != "excluded"
+    )
 
 
 async def test_ticks_from_before_what_is_kept_of_a_job_are_left_out() -> None:

@@ -125,6 +125,16 @@ async def test_start_and_end_bound_the_list() -> None:
     assert all(window.since is not None and window.since >= start for window in store.windows)
 
 
+async def test_the_last_runs_of_a_job_are_those_of_the_span() -> None:
+    store = ListedRuns()
+    await store.keep([started(execution(n)) for n in range(0, 100_000, 10_000)])
+    await store.keep([started(execution(25_000, "job-b"))])
+    start, end = execution(20_000).due_at, execution(50_000).due_at
+    found = await Lists(store, AtNow()).recent(execution(0).job_id, 2, start, end)
+    assert [run.execution_id for run in found] == [execution(n).execution_id for n in (40_000, 30_000)]
+    assert len(await Lists(store, AtNow()).recent(execution(0).job_id, 9, start)) == 8
+
+
 async def test_a_run_of_the_future_is_listed_first() -> None:
     """A worker's clock that is ahead hides nothing."""
     store = ListedRuns()

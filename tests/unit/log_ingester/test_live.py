@@ -69,6 +69,19 @@ async def test_a_finished_run_longer_than_a_page_is_read_to_its_end() -> None:
     assert shape(await rest(stage.watch(from_seq=448))) == ["StateFrame", 448, 449, "FinishedFrame"]
 
 
+async def test_who_comes_late_to_a_run_that_wrote_much_just_now_gets_it_all() -> None:
+    """What was written in the last minute can be more than a viewer's queue holds: the beginning is in the store."""
+    stage = Stage(queue_bytes=20_000)
+    output = [chunk(RUN, seq, "x" * 1000) for seq in range(300)]
+    records: list[ExecutionRecord] = [started(RUN), *output, finished(RUN, 300)]
+    await stage.keep(*records[:290])
+    stage.say(*records)
+    view = stage.watch()
+    assert shape([await anext(view) for _ in range(251)]) == ["StateFrame", *range(250)]
+    await stage.keep(*records[290:])
+    assert shape(await rest(view)) == [*range(250, 300), "FinishedFrame"]
+
+
 async def test_the_store_lags_behind_the_log() -> None:
     """The hub tells of chunk 2 and the end while 0 and 1 are not stored yet."""
     stage = Stage()

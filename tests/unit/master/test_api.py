@@ -279,6 +279,38 @@ async def test_jobs_that_come_after_others_are_saved_if_that_can_work() -> None:
         assert (await client.delete(f"/api/v1/jobs/{first['job_id']}")).status_code == 204
 
 
+async def test_of_rival_saves_on_two_masters_that_close_a_circle_one_is_refused_with_the_circle() -> None:
+    """Each is right on what its master has read; the log's order decides, and every master says the same."""
+    ports = Ports()
+    refusals = []
+    async with ports.master() as (_, client), ports.master() as (_, other):
+        for number in range(20):
+            names = [f"{side}-{number}" for side in ("east", "west")]
+            east, west = [await created(client, name=name) for name in names]
+            while (await other.get(f"/api/v1/jobs/{west['job_id']}")).status_code == 404:
+                await asyncio.sleep(0)
+            answers = await asyncio.gather(
+                client.put(
+                    f"/api/v1/jobs/{east['job_id']}",
+                    json=HELLO | {"name": names[0], "after": [{"job": names[1]}]},
+                    headers={"If-Match": '"1"'},
+                ),
+                other.put(
+                    f"/api/v1/jobs/{west['job_id']}",
+                    json=HELLO | {"name": names[1], "after": [{"job": names[0]}]},
+                    headers={"If-Match": '"1"'},
+                ),
+            )
+            refused = [answer for answer in answers if answer.status_code != 200]
+            assert len(refused) == 1, [answer.text for answer in answers]
+            assert refused[0].status_code in (409, 422), refused[0].text
+            assert f"{names[0]} after {names[1]} after {names[0]}" in refused[0].text or (
+                f"{names[1]} after {names[0]} after {names[1]}" in refused[0].text
+            )
+            refusals.append(refused[0].status_code)
+    assert 409 in refusals, "none of them were rivals"
+
+
 async def test_a_deleted_jobs_cursors_and_marks_go_with_it() -> None:
     """Those of every worker too."""
     ports = Ports()

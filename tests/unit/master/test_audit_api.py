@@ -107,6 +107,29 @@ async def test_a_restore_brings_every_job_back_also_where_names_were_passed_roun
         assert await plan_and_do(client, at) == {"steps": [], "done": 0, "failed": 0}
 
 
+async def test_a_restore_brings_back_what_comes_after_what() -> None:
+    """Two that were deleted, two that were turned round, and one that came after since: each in its order."""
+    ports = Ports()
+    async with ports.master() as (_, client):
+        urls = {name: await created(client, name=name) for name in ("first", "east", "west")}
+        urls["second"] = await created(client, name="second", after=[{"job": "first"}])
+        await patched(client, urls["east"], "west")
+        at, then = last_instant(ports), await standing(client)
+        assert (await client.delete(urls["second"])).is_success
+        assert (await client.delete(urls["first"])).is_success
+        await patched(client, urls["east"])
+        await patched(client, urls["west"], "east")
+        await created(client, name="since", after=[{"job": "west"}])
+        result = await plan_and_do(client, at)
+        assert (result["done"], result["failed"]) == (5, 0), result
+        assert await standing(client) == then
+
+
+async def patched(client: httpx.AsyncClient, url: str, *after: str) -> None:
+    answer = await client.patch(url, json={"after": [{"job": name} for name in after]})
+    assert answer.is_success, answer.text
+
+
 async def test_only_the_jobs_that_are_named_are_restored() -> None:
     ports = Ports()
     async with ports.master() as (_, client):

@@ -138,6 +138,30 @@ async def test_whoever_lost_the_claim_writes_nothing(world: World) -> None:
     assert await world.store.get(KEYS.projection) is None
 
 
+class StoreThatIsLate(MemoryStore):
+    """The first write under a lease comes after the lease's end."""
+
+    late = True
+
+    async def transact(self, transaction: Transaction) -> TransactionResult:
+        leases = [each.lease for each in transaction.success if isinstance(each, Put) and each.lease]
+        if leases and self.late:
+            self.late = False
+            await self.revoke_lease(leases[0])
+        return await super().transact(transaction)
+
+
+async def test_a_claim_that_comes_too_late_is_made_again(world: World) -> None:
+    """G2: a master that stood still as it began does not end for that."""
+    world.store = StoreThatIsLate(SystemClock())
+    await filled(world)
+    projector = await world.projector()
+    async with asyncio.timeout(10):
+        await projector.caught_up.wait()
+    assert not world.store.late
+    await assert_projected(world)
+
+
 async def test_a_log_with_an_unreadable_record_is_rebuilt_up_to_it(world: World) -> None:
     """What masters would have projected, and not more."""
     job_log = await filled(world)

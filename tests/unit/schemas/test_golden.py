@@ -8,7 +8,7 @@ import pytest
 from msgspec import Struct
 
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
-from dcron_core.jobs.table import JobTable
+from dcron_core.jobs.table import JobTable, restored_by
 from dcron_schemas import events, records
 from dcron_schemas.codec import decode_event, decode_record
 from dcron_schemas.events import JobEvent
@@ -30,7 +30,9 @@ def replay(version: str) -> tuple[JobTable, list[Outcome]]:
     outcomes = []
     for position, event in enumerate(read_events(version)):
         outcome = fold(table, position, event)
-        table.absorb(position, event.event_id, outcome.changes if isinstance(outcome, Applied) else ())
+        table.absorb(
+            position, event.event_id, outcome.changes if isinstance(outcome, Applied) else (), restored_by(event)
+        )
         outcomes.append(outcome)
     return table, outcomes
 

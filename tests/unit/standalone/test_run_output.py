@@ -10,7 +10,7 @@ import pytest
 from dcron_core.errors import DcronError
 from dcron_schemas.api import ExecutionView, OutputPiece
 from dcron_standalone.moments import instant_in
-from dcron_standalone.run_output import Printer
+from dcron_standalone.run_output import TAIL_CHARACTERS, Printer
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = ExecutionView(
@@ -51,6 +51,15 @@ LINES = Kept(piece(0, "one\ntw"), piece(1, "oops\n", "stderr"), piece(2, "o\nthr
 def test_the_tail_counts_lines_over_chunks(tail: int | None, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert Printer(stream="stdout", tail=tail).stored(LINES, RUN) == 4
     assert capsys.readouterr().out == printed
+
+
+def test_the_tail_of_a_line_without_end_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    chunk = 32 << 10
+    endless = Kept(*(piece(seq, f"{seq:06d}" + "x" * (chunk - 6)) for seq in range(1000)))
+    assert Printer(tail=1).stored(endless, RUN) == 1000
+    printed = capsys.readouterr().out
+    assert len(printed) == TAIL_CHARACTERS
+    assert printed[-chunk:].startswith("000999x")
 
 
 def test_both_streams_go_where_the_run_wrote_them(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,4 +41,4 @@ def job(
 def candidate(
     entry: JobEntry, *, job_revision: int, cursor_revision: int = 0, tick: datetime | None = None
 ) -> Candidate:
-    return Candidate(entry, job_revision, tick or at(10), cursor_revision, generation=1, looks=1)
+    return Candidate(entry, job_revision, tick or at(10), cursor_revision, generation=1, looks=1, after=START)

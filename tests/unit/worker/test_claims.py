@@ -10,6 +10,7 @@ from dcron_core.clock import SystemClock
 from dcron_core.follow_ups import FollowUps
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Delete, ModRevisionIs, Put, Transaction, TransactionResult
+from dcron_core.schedule import Excluded
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import Placement
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, TickSkipped
@@ -18,6 +19,7 @@ from dcron_worker.claims import (
     claim_run,
     claim_tick,
     end_run,
+    excluded_records,
     execution_of_run,
     execution_of_tick,
     in_the_way,
@@ -185,6 +187,36 @@ async def test_a_skip_moves_the_cursor_and_leaves_the_reason(cluster: Cluster) -
     assert entry is not None
     assert (entry.skipped, entry.finished) == (record, None)
     assert len(await cluster.alive()) == 1
+
+
+def at_rest(of: Candidate, worker: str = "w1") -> tuple[TickSkipped, ...]:
+    rows = [Excluded(at(3), at(5), 3, "calendar", "weekends"), Excluded(at(7), at(7), 1, "dst", "a gap")]
+    return excluded_records(rows, of, worker, at(9))
+
+
+@pytest.mark.parametrize("move", ["claim", "skip", "queue"])
+async def test_what_is_excluded_is_written_with_the_move_of_the_cursor_past_it_once(
+    cluster: Cluster, move: str
+) -> None:
+    """G5: with whatever moves the cursor; whoever comes second writes nothing."""
+    of = cluster.candidate(at(10))
+    for worker in ("w1", "w2"):
+        excluded = at_rest(of, worker)
+        execution = execution_of_tick(of, worker, at(9))
+        transaction = {
+            "claim": claim_tick(KEYS, of, execution, await cluster.store.grant_lease(60), excluded),
+            "skip": skip_tick(KEYS, of, at(10), skipped(execution), *excluded),
+            "queue": queue_tick(KEYS, of, execution, excluded),
+        }[move]
+        result = await cluster.store.transact(transaction)
+        assert result.succeeded == (worker == "w1")
+    entries = [decode_state(ExecutionEntry, i.value) for i in (await cluster.store.read_prefix(KEYS.executions)).items]
+    records = [entry.skipped for entry in entries if entry.skipped and entry.skipped.reason != "missed"]
+    assert records == list(at_rest(of))
+    assert [(each.execution.due_at, each.last_tick, each.count) for each in records] == [
+        (at(3), at(5), 3),
+        (at(7), None, 1),
+    ]
 
 
 async def test_a_tick_is_either_claimed_or_skipped(cluster: Cluster) -> None:

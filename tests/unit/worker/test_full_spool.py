@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from dcron_core.adapters.memory import MemoryStore
 from dcron_core.clock import SystemClock
+from dcron_core.http.probes import Readiness
 from dcron_schemas.codec import decode_record, decode_state
 from dcron_schemas.records import Execution, ExecutionFinished, OutputChunk
 from dcron_schemas.state import ExecutionEntry, WorkerEntry
@@ -30,6 +32,7 @@ from dcron_worker.run_output import RunOutput
 from dcron_worker.service import Worker
 from dcron_worker.spool import RESERVE_SHARE, Spool
 from dcron_worker.spool_segment import SpoolRecord
+from dcron_worker.spool_state import SpoolState
 from tests.services import KEYS, Ports
 from tests.unit.worker.test_service import finished_of, nothing_left, on_request, put_job, want_run
 
@@ -135,6 +138,30 @@ def _held_against(whole: str, stored: str) -> int:
             told += int(pieces[index + 1])
     assert at == len(encoded)
     return told
+
+
+async def test_what_is_told_of_a_spool_as_it_fills_and_empties(tmp_path: Path) -> None:
+    """G10: whoever looks at readiness, metrics or the registration sees it, and sees it go."""
+    limit = 16 << 20
+    readiness, metrics = Readiness(), WorkerMetrics()
+    async with Spool(tmp_path, SystemClock(), limit_bytes=limit) as spool:
+        state = SpoolState(spool, metrics, readiness)
+        seen = []
+        for expendable in (True, False):
+            with suppress(SpoolFullError):
+                while True:
+                    spool.append(SpoolRecord("run", b"x" * (256 << 10)), expendable=expendable)
+            state.look()
+            seen.append((state.words.partition(",")[0], bool(readiness.missing), state.changed.is_set()))
+            state.changed.clear()
+        assert metrics.registry.get_sample_value("dcron_worker_spool_bytes") == on_disk(tmp_path) > limit - (256 << 10)
+        spool.acknowledge(spool.end)
+        state.look()
+        seen.append((state.words, bool(readiness.missing), state.changed.is_set()))
+    assert seen == [
+        ("full: output is cut until Kafka takes more", False, True), ("full: output is cut", True, True),
+        ("", False, True),
+    ]  # fmt: skip
 
 
 async def test_while_kafka_is_away_output_is_cut_with_a_mark_and_every_result_is_kept(tmp_path: Path) -> None:

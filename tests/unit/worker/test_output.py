@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from dcron_core.clock import SystemClock
 from dcron_worker.output import CHUNK_BYTES, HELD_BYTES, Chunk, OutputReader, output_of
 from dcron_worker.process import start_process
+from dcron_worker.program import program_of
 
 CLOCK = SystemClock()
+PARTS = [b"\xf0\x9f", b"\x98\x80", b"\xe2", b"\x82\xac", b"\r", b"\x1b["]  # of characters and escapes
 
 
 @dataclass
@@ -109,6 +111,51 @@ def test_a_character_split_over_two_reads_is_whole(text: str, data: st.DataObjec
     assert all("\ufffd" not in chunk.text for chunk in chunks)
 
 
+@given(
+    st.lists(
+        st.binary(max_size=12) | st.sampled_from([b"\xf0\x9f", b"\x98\x80", b"\xe2", b"\x82\xac", b"\r", b"\x1b["])
+    ),
+    st.lists(st.binary(max_size=12)),
+)
+@settings(deadline=None, max_examples=80)
+def test_any_bytes_cut_anywhere_are_what_they_are_as_a_whole(out: list[bytes], err: list[bytes]) -> None:
+    """G9: each stream's text is that of all its bytes at once: a replacement stands where the byte stood."""
+
+    async def scenario() -> list[Chunk]:
+        async with pipes() as fed:
+            for number in range(max(len(out), len(err))):
+                for descriptor, pieces in ((fed.out, out), (fed.err, err)):
+                    if number < len(pieces):
+                        os.write(descriptor, pieces[number])
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # one turn to see it, one to read it
+            fed.end()
+            return await rest_of(fed.reader)
+
+    chunks = asyncio.run(scenario())
+    assert text_of(chunks) == b"".join(out).decode(errors="replace")
+    assert text_of(chunks, "stderr") == b"".join(err).decode(errors="replace")
+    assert [chunk.seq for chunk in chunks] == list(range(len(chunks)))
+
+
+async def test_output_that_drips_is_never_old() -> None:
+    """G9: a chunk goes out at most 100 ms after its beginning was read (50 are ours, the rest is the machine's)."""
+    ages_s: list[float] = []
+
+    async def take() -> None:
+        ages_s.extend([(CLOCK.now() - chunk.at).total_seconds() async for chunk in fed.reader])
+
+    async with pipes() as fed:
+        taking = asyncio.create_task(take())
+        for _ in range(200):
+            os.write(fed.out, b".")
+            await asyncio.sleep(0.003)
+        fed.end()
+        await taking
+    assert 8 <= len(ages_s) <= 20, "put together, not one by one"
+    assert sorted(ages_s)[len(ages_s) // 2] < 0.1
+
+
 async def test_what_is_not_utf8_is_replaced_also_at_the_end() -> None:
     async with pipes() as fed:
         os.write(fed.out, b"a\xffb\x00c\xe2\x82")
@@ -118,9 +165,7 @@ async def test_what_is_not_utf8_is_replaced_also_at_the_end() -> None:
 
 async def test_a_megabyte_comes_fast_whole_and_in_bounded_chunks() -> None:
     script = "import sys; sys.stdout.write('0123456789abcde\\n' * 65536); sys.stderr.write('done')"
-    process = start_process(
-        ["/usr/bin/env", "python3", "-c", script], env=dict(os.environ), working_directory=None, clock=CLOCK
-    )
+    process = start_process(program_of(["/usr/bin/env", "python3", "-c", script], dict(os.environ)), CLOCK)
     async with asyncio.timeout(30), output_of(process, CLOCK) as output:
         chunks = await rest_of(output)
     assert text_of(chunks) == "0123456789abcde\n" * 65536
@@ -145,7 +190,7 @@ async def test_a_slow_consumer_makes_the_writer_wait_and_memory_stays_bounded() 
 
 
 async def test_a_fast_process_does_not_keep_the_loop_from_others() -> None:
-    process = start_process(["yes"], env=dict(os.environ), working_directory=None, clock=CLOCK)
+    process = start_process(program_of(["yes"], dict(os.environ)), CLOCK)
     turns = 0
 
     async def other() -> None:

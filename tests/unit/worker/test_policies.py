@@ -13,7 +13,17 @@ from dcron_core.errors import StoreUnavailableError
 from dcron_core.ports.store import Delete, Put, Transaction, TransactionResult
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionLost, ExecutionStarted, TickSkipped
-from dcron_schemas.state import DependencyMarks, DrainWanted, ExecutionEntry, RunWanted, TickCursor, WorkerEntry
+from dcron_schemas.state import (
+    DependencyMarks,
+    DrainWanted,
+    ExecutionEntry,
+    KillWanted,
+    RunWanted,
+    TickCursor,
+    WorkerEntry,
+)
+from dcron_worker import launcher
+from dcron_worker.spool import Spool
 from tests.services import KEYS, Ports
 from tests.unit.worker.test_service import (
     PATIENCE_S,
@@ -354,6 +364,31 @@ async def test_a_tick_waits_for_a_slot_until_its_deadline(tmp_path: Path) -> Non
     assert max(late) < timedelta(seconds=1.5)
 
 
+async def test_a_slot_is_free_while_ends_wait_for_the_disk_but_not_any_number_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G6, G8: what waits is bounded, and ends once when the disk goes on."""
+    ports, disk_goes_on = Ports(), asyncio.Event()
+    sync = Spool.sync
+
+    async def waiting(spool: Spool) -> None:
+        await disk_goes_on.wait()
+        await sync(spool)
+
+    monkeypatch.setattr(Spool, "sync", waiting)
+    monkeypatch.setattr(launcher, "MOST_ENDING", 1)
+    jobs = [await put_job(ports, on_request(f"job-{number}", "true")) for number in range(3)]
+    for job in jobs:
+        await want_run(ports, job)
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path, slots="1"):
+        await ports.wait_for(ExecutionFinished, 2)
+        opened = ports.clock.now()
+        disk_goes_on.set()
+        runs = [run for run in await ports.wait_for(ExecutionFinished, 3) if isinstance(run, ExecutionFinished)]
+        await nothing_left(ports)
+    assert max(start for start, _ in spans(runs)) >= opened
+
+
 async def test_a_drained_worker_hands_over_without_a_missed_tick(tmp_path: Path) -> None:
     """G5: it claims nothing more, says so, and claims again when the wish is taken away."""
     ports = Ports()
@@ -444,3 +479,39 @@ async def test_closed_entries_in_etcd_are_bounded_while_kafka_is_down(
         await ports.wait_for(ExecutionFinished, 8)
         await nothing_left(ports)
     assert len({run.execution.execution_id for run in finished_of(ports, entry.job_id)}) == 8
+
+
+async def test_what_waits_is_killed_before_it_starts_and_says_by_whom(tmp_path: Path) -> None:
+    """G6: a request behind a live run, a tick deep in its queue, and a retry that would come in ten minutes.
+
+    The request to kill is gone after a minute, so it cannot be left until they start.
+    """
+    ports = Ports()
+    busy = await put_job(ports, on_request("busy", "sleep 60", kill_grace="0s"))
+    queued = await put_job(ports, each_second("queued", "sleep 60", overlap="queue", kill_grace="0s"))
+    failing = await put_job(ports, on_request("failing", "false", retry={"attempts": 1, "backoff": "10m"}))
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        ports.worker(tmp_path / "a", shutdown_timeout="100ms"),
+        ports.worker(tmp_path / "b", shutdown_timeout="100ms"),
+    ):
+        await want_run(ports, busy, "r1")
+        await want_run(ports, failing, "r1")
+        await ports.wait_for(ExecutionStarted, 3)
+        waiting = [await want_run(ports, busy, "r2"), f"{failing.job_id}.r1.2"]
+        while len(ticks := (await ports.store.read_prefix(KEYS.run(f"{queued.job_id}.t"))).items) < 3:
+            await asyncio.sleep(0.01)
+        waiting.append(ticks[2].key.rpartition("/")[2])
+        while not await ports.store.get(KEYS.run(waiting[1])):
+            await asyncio.sleep(0.01)
+        kill = KillWanted(requested_by="ann", requested_at=ports.clock.now())
+        await put(ports, *(Put(KEYS.kill(each), encode(kill)) for each in waiting))
+        while (
+            len(killed := [skip for job in (busy, queued, failing) for skip in skips_of(ports, job.job_id, "edited")])
+            < 3
+        ):
+            await asyncio.sleep(0.01)
+        left = [await ports.store.get(KEYS.run(each)) for each in waiting]
+    assert sorted(skip.execution.execution_id for skip in killed) == sorted(waiting)
+    assert {skip.detail for skip in killed} == {"killed by ann before it started"}
+    assert left == [None, None, None]

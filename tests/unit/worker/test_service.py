@@ -118,6 +118,30 @@ async def test_a_job_sees_its_run_in_its_environment_and_nothing_of_the_workers(
     assert not {"DCRON_TOKEN", "DCRON_ETCD", "PYTHONPATH", "VIRTUAL_ENV"} & names
 
 
+async def test_a_run_knows_its_id_its_tick_its_attempt_and_its_fencing_token(tmp_path: Path) -> None:
+    """G7: of the first try and of a retry; the token is the one in the records."""
+    ports = Ports()
+    entry = await put_job(
+        ports, each_second("who", "env; exit 1", overlap="allow", retry={"attempts": 1, "backoff": "0s"})
+    )
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
+        while not (retried := [run for run in finished_of(ports, entry.job_id) if run.execution.attempt == 2]):
+            await asyncio.sleep(0.01)
+    first = next(
+        run
+        for run in finished_of(ports, entry.job_id)
+        if run.execution.execution_id == retried[0].execution.execution_id.removesuffix(".2") + ".1"
+    )
+    for run in (first, retried[0]):
+        chunks = [r for r in of(ports.records(), run.execution.execution_id) if isinstance(r, OutputChunk)]
+        seen = dict(line.split("=", 1) for line in "".join(chunk.text for chunk in chunks).splitlines())
+        assert seen["DCRON_EXECUTION_ID"] == run.execution.execution_id
+        assert seen["DCRON_DUE_AT"] == run.execution.due_at.isoformat()
+        assert seen["DCRON_ATTEMPT"] == str(run.execution.attempt)
+        assert int(seen["DCRON_FENCING_TOKEN"]) == run.execution.fencing_token > 0
+    assert first.execution.fencing_token < retried[0].execution.fencing_token
+
+
 async def test_a_tick_whose_job_still_runs_is_skipped_on_record(tmp_path: Path) -> None:
     """G5, G7: with overlap forbidden, two runs never overlap; the tick in between has its reason."""
     ports = Ports()

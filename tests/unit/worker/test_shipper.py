@@ -16,6 +16,7 @@ from dcron_worker import shipper as shipper_module
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_segment import SpoolRecord
+from tests.virtual_time import VirtualLoop
 
 TOPIC = "cron.executions"
 
@@ -219,3 +220,45 @@ async def test_damage_at_the_spools_end_does_not_hold_up_the_drain(tmp_path: Pat
         spool.append(SpoolRecord("run", b"new"))
         await shipper.drained()
         assert await arrived(log) == {"run": [b"0", b"1", b"new"]}
+
+
+def test_an_hour_without_kafka_costs_nothing_but_disk(tmp_path: Path) -> None:
+    """G8, G10: records wait in order, Kafka is asked seldom, and a few seconds after its return it has them all."""
+    asked = 0
+
+    class Counted(MemoryLog):
+        @asynccontextmanager
+        async def producer(self) -> AsyncIterator[MemoryProducer]:
+            nonlocal asked
+            asked += 1
+            async with super().producer() as producer:
+                yield producer
+
+    log = Counted(SystemClock())
+    records, expected = runs(10, 360)
+
+    async def scenario() -> dict[str, list[bytes]]:
+        await log.ensure_topics([Topic(TOPIC, 3)])
+        async with Spool(tmp_path, SystemClock()) as spool:
+            shipping = asyncio.create_task(Shipper(spool, log, TOPIC).run())
+            log.down = True
+            for record in records:
+                spool.append(record)
+                await asyncio.sleep(1.0)
+            assert spool.depth.records == 3600
+            log.down = False
+            await asyncio.sleep(6.0)
+            assert spool.depth.records == 0
+            shipping.cancel()
+            with suppress(asyncio.CancelledError):
+                await shipping
+        return await arrived(log)
+
+    loop = VirtualLoop()
+    try:
+        outcome = loop.create_task(scenario())
+        loop.advance(3610.0)
+        assert outcome.result() == expected
+        assert asked < 3600 / 5 + 20
+    finally:
+        loop.finish()

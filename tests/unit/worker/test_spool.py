@@ -284,3 +284,87 @@ async def test_what_append_returned_for_survives_sigkill(tmp_path: Path) -> None
         for position, number in told:
             assert found[int(position)] == f"key {int(number)}"
         assert spool.damaged_segments == 0
+
+
+class PowerCut:
+    """What a power cut leaves of a spool: of each file all that was synced, and anything of the rest."""
+
+    def __init__(self, directory: Path, data: st.DataObject) -> None:
+        self._directory = directory
+        self._data = data
+        self._synced: dict[Path, int] = {}
+
+    def synced(self) -> None:
+        """All that is there now would survive."""
+        self._synced = {segment.path: segment.size for segment in find_segments(self._directory)}
+
+    def strike(self) -> None:
+        for segment in find_segments(self._directory):
+            safe = self._synced.get(segment.path, 0)
+            kept = self._data.draw(st.integers(safe, segment.size), label=f"kept of {segment.first}")
+            what = self._data.draw(st.sampled_from(["intact", "cut", "zeros", "garbage", "gone"]))
+            content = segment.path.read_bytes()
+            match what:
+                case "gone" if segment.path not in self._synced:
+                    segment.path.unlink()
+                case "cut":
+                    segment.path.write_bytes(content[:kept])
+                case "zeros":
+                    segment.path.write_bytes(content[:kept] + bytes(segment.size - kept))
+                case "garbage":
+                    rest = self._data.draw(st.binary(max_size=segment.size - kept))
+                    segment.path.write_bytes(content[:kept] + rest)
+        if self._data.draw(st.booleans(), label="the acknowledged position is damaged"):
+            (self._directory / "acknowledged").write_bytes(
+                self._data.draw(st.sampled_from([b"", b"x", b"\0\0", b"0\n"]))
+            )
+
+
+@given(st.lists(st.sampled_from([*RECORDS, "sync", "acknowledge"]), max_size=40), st.integers(40, 400), st.data())
+@settings(deadline=None, max_examples=150)
+def test_a_power_cut_takes_nothing_that_was_synced_and_forges_nothing(
+    steps: list[SpoolRecord | str], segment_bytes: int, data: st.DataObject
+) -> None:
+    """G8: whatever became of the tail of any file: what was synced is read, in order, and what is read was written."""
+
+    async def scenario(directory: Path) -> None:
+        cut = PowerCut(directory, data)
+        written: list[SpoolRecord] = []
+        durable = 0
+        async with open_spool(directory, segment_bytes) as spool:
+            for step in steps:
+                if isinstance(step, SpoolRecord):
+                    written.append(step)
+                    spool.append(step)
+                elif step == "sync":
+                    await spool.sync()
+                    cut.synced()
+                    durable = len(written)
+                else:
+                    spool.acknowledge(len(written) // 2)
+            acknowledged = spool.acknowledged
+        cut.strike()
+        async with open_spool(directory, segment_bytes) as spool:
+            found = read_all(spool, spool.acknowledged)
+            assert found == [(position, written[position]) for position, _ in found]
+            positions = [position for position, _ in found]
+            assert positions == sorted(set(positions))
+            assert set(positions) >= set(range(acknowledged, durable))
+            new = spool.append(RECORDS[1])
+            assert new >= max([spool.acknowledged, *(position + 1 for position in positions)])
+            assert read_all(spool, spool.acknowledged) == [*found, (new, RECORDS[1])]
+
+    with TemporaryDirectory() as directory:
+        asyncio.run(scenario(Path(directory)))
+
+
+async def test_the_last_segment_cut_at_every_byte_gives_back_every_whole_record(tmp_path: Path) -> None:
+    """G8: SIGKILL in the middle of a write, wherever that was."""
+    frames = [encode_frame(record) for record in RECORDS]
+    whole = b"".join(frames)
+    ends = [sum(map(len, frames[: count + 1])) for count in range(len(frames))]
+    for kept in range(len(whole) + 1):
+        (tmp_path / "00000000000000000000.segment").write_bytes(whole[:kept])
+        async with open_spool(tmp_path) as spool:
+            assert read_all(spool) == list(enumerate(RECORDS[: sum(end <= kept for end in ends)]))
+            assert spool.damaged_segments == 0

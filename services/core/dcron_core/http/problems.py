@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from dcron_core.errors import (
     CommandRejectedError,
+    DependencyCircleError,
     InvalidJobError,
     NameTakenError,
     OutcomeUnknownError,
@@ -95,6 +96,8 @@ def _refusal(error: CommandRejectedError) -> Problem:
             )
         case NameTakenError():
             return Problem(title="the name is taken", status=409, detail=str(error))
+        case DependencyCircleError():
+            return Problem(title="a circle of dependencies", status=409, detail=str(error))
     return Problem(title="not possible", status=409, detail=str(error))
 
 

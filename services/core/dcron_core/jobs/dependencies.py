@@ -2,7 +2,8 @@
 
 A job comes after others of its own namespace, by name. Saved is only what can work: the names are there, no
 chain comes back to its beginning, and no job has so many after it that its end would not fit into one
-transaction. Two masters that save rival edits at the same time can get past that, as the fold checks none of it.
+transaction. Two masters that save rival edits at the same time can get past that; of two that close a circle together
+the fold refuses the second, and checks nothing else of it.
 """
 
 from collections.abc import Iterable
@@ -95,11 +96,11 @@ def _problem(table: JobTable, job_id: str, spec: JobSpec, place: int) -> FieldPr
             value=name,
             remedy="create it first, or mend the name",
         )
-    chain = _way_back(table, upstream, spec.name)
+    chain = _way_back(table, job_id, spec, name)
     if chain:
         return FieldProblem(
             field=field,
-            message=f"closes a circle: {' after '.join((spec.name, *chain))}",
+            message=f"closes a circle: {' after '.join(chain)}",
             value=name,
             remedy="take one of them out of `after`",
         )
@@ -113,16 +114,24 @@ def _problem(table: JobTable, job_id: str, spec: JobSpec, place: int) -> FieldPr
     return None
 
 
-def _way_back(table: JobTable, upstream: JobEntry, name: str) -> list[str]:
-    """Return the names on a way from `upstream` through what it comes after to `name`; none: there is no way."""
-    ways = [[upstream.spec.name]]
-    seen = {upstream.spec.name}
+def circle_closed_by(table: JobTable, job_id: str, spec: JobSpec) -> list[str]:
+    """Return the names on a circle that the job would close with that definition, from it to it; none: it does not."""
+    circles = (_way_back(table, job_id, spec, after.job) for after in spec.after)
+    return next((circle for circle in circles if circle), [])
+
+
+def _way_back(table: JobTable, job_id: str, spec: JobSpec, name: str) -> list[str]:
+    """Return the names on a way from the job, over `name` and what comes before that, back to it; none: no way."""
+    ways = [[spec.name, name]]
+    seen = {name}
     while ways:
         way = ways.pop()
-        entry = table.named(upstream.spec.namespace, way[-1])
-        for after in entry.spec.after if entry else ():
-            if after.job == name:
-                return [*way, name]
+        if way[-1] == spec.name:
+            return way
+        entry = table.named(spec.namespace, way[-1])
+        if entry is None or entry.job_id == job_id:  # it has that name no more
+            continue
+        for after in entry.spec.after:
             if after.job not in seen:
                 seen.add(after.job)
                 ways.append([*way, after.job])

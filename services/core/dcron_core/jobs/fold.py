@@ -14,13 +14,16 @@ from msgspec.structs import replace
 
 from dcron_core.errors import (
     CommandRejectedError,
+    DependencyCircleError,
     NameTakenError,
     NotPossibleError,
+    RivalRestoreError,
     UnknownJobError,
     VersionConflictError,
 )
-from dcron_core.executions import job_of, request_execution_id
+from dcron_core.executions import job_of, request_execution_id, worker_request_execution_id
 from dcron_core.jobs.changes import Change, JobGone, JobStands, KillAsked, LogNamed, RunAsked
+from dcron_core.jobs.dependencies import circle_closed_by
 from dcron_core.jobs.difference import difference
 from dcron_core.jobs.table import JobTable
 from dcron_schemas.audit import FieldChange
@@ -41,13 +44,15 @@ from dcron_schemas.events import (
 from dcron_schemas.job import JobSpec
 from dcron_schemas.state import JobEntry, KillWanted, RunWanted
 
+CIRCLES_REFUSED_FROM = 3  # schema version of events
+
 
 class Applied(Struct, frozen=True, gc=False):
     """The event took effect; `changes` may be empty when all was as asked already."""
 
     changes: tuple[Change, ...]
     job: JobEntry | None = None  # after the event; None if it is gone, or the event is about no job
-    execution_id: str | None = None  # of the run asked for or to be killed
+    execution_id: str | None = None  # of the run asked for, the first one of several, or to be killed
 
 
 class Rejected(Struct, frozen=True, gc=False):
@@ -96,6 +101,11 @@ def _restored(table: JobTable, position: int, event: JobEvent, data: JobRestored
         raise NotPossibleError(
             f"job {job.spec.name!r} stands, at version {job.version}; only a deleted job is restored"
         )
+    if data.seen is not None and not table.may_be_restored(event.job_id, data.seen, position):
+        raise RivalRestoreError(
+            f"job {data.spec.name!r} may have been restored by somebody else since position {data.seen} of the log, so "
+            f"version {data.version} may be taken; look at it again and repeat the command"
+        )
     return _new(table, position, event, data.spec, data.version)
 
 
@@ -117,16 +127,24 @@ def _deleted(table: JobTable, _position: int, event: JobEvent, _data: JobDeleted
     return Applied((JobGone(_current(table, event)),))
 
 
-def _run_asked(table: JobTable, _position: int, event: JobEvent, _data: RunRequested) -> Applied:
+def _run_asked(table: JobTable, _position: int, event: JobEvent, data: RunRequested) -> Applied:
     job = _current(table, event)
-    run = RunWanted(
-        execution_id=request_execution_id(job.job_id, event.event_id),
-        job_id=job.job_id,
-        trigger="request",
-        requested_at=event.at,
-        requested_by=event.actor,
-    )
-    return Applied((RunAsked(run),), job, run.execution_id)
+    if job.spec.placement.workers == "every" and data.workers:
+        ids = {worker: worker_request_execution_id(job.job_id, worker, event.event_id) for worker in data.workers}
+    else:
+        ids = {"": request_execution_id(job.job_id, event.event_id)}
+    runs = [
+        RunWanted(
+            execution_id=execution_id,
+            job_id=job.job_id,
+            trigger="request",
+            requested_at=event.at,
+            requested_by=event.actor,
+            worker_id=worker,
+        )
+        for worker, execution_id in ids.items()
+    ]
+    return Applied(tuple(RunAsked(run) for run in runs), job, runs[0].execution_id)
 
 
 def _kill_asked(table: JobTable, _position: int, event: JobEvent, data: KillRequested) -> Applied:
@@ -157,6 +175,7 @@ def _new(table: JobTable, position: int, event: JobEvent, spec: JobSpec, version
     if table.get(event.job_id) is not None:
         raise NotPossibleError(f"job id {event.job_id} is in use")
     _require_free_name(table, spec, event.job_id)
+    _require_no_circle(table, event, spec)
     entry = JobEntry(
         job_id=event.job_id,
         version=version,
@@ -174,6 +193,8 @@ def _changed(table: JobTable, position: int, event: JobEvent, job: JobEntry, spe
     if spec == job.spec:
         return Applied((), job)
     _require_free_name(table, spec, job.job_id)
+    if any(getattr(spec, field) != getattr(job.spec, field) for field in _CIRCLES_HANG_ON):
+        _require_no_circle(table, event, spec)
     entry = JobEntry(
         job_id=job.job_id,
         version=job.version + 1,
@@ -187,6 +208,7 @@ def _changed(table: JobTable, position: int, event: JobEvent, job: JobEntry, spe
     return Applied((JobStands(entry),), entry)
 
 
+_CIRCLES_HANG_ON = ("after", "name", "namespace")
 _TICKS_HANG_ON = ("schedule", "timezone", "dst", "start", "end", "jitter", "exclude")
 
 
@@ -227,3 +249,16 @@ def _require_free_name(table: JobTable, spec: JobSpec, job_id: str) -> None:
             f"name {spec.name!r} is taken in namespace {spec.namespace!r} by job {holder.job_id}; "
             "choose another name, or change that job"
         )
+
+
+def _require_no_circle(table: JobTable, event: JobEvent, spec: JobSpec) -> None:
+    """Raise for the second of two rival saves that close a circle of `after`, each of which alone was right.
+
+    Events of before version 3 were folded without this, by releases whose masters may still be there: theirs stay as
+    they are, for everybody. A master of such a release stops before an event of version 3.
+    """
+    if not spec.after or event.schema_version < CIRCLES_REFUSED_FROM:
+        return
+    circle = circle_closed_by(table, event.job_id, spec)
+    if circle:
+        raise DependencyCircleError(circle)

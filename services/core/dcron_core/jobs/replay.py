@@ -6,15 +6,19 @@ ledger. A `Step` says what an event came to, and how its job stood before and af
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import get_args
 
 from msgspec import Struct
 
 from dcron_core.jobs.changes import Change, JobGone, JobStands
 from dcron_core.jobs.fold import Applied, Outcome, fold
-from dcron_core.jobs.table import JobTable
+from dcron_core.jobs.table import JobTable, restored_by
+from dcron_schemas import events
+from dcron_schemas.audit import EventKind
 from dcron_schemas.events import JobEvent
 from dcron_schemas.state import JobEntry
 
+_KINDS: dict[type, EventKind] = {getattr(events, kind): kind for kind in get_args(EventKind)}
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -55,9 +59,14 @@ class Replay:
         before = table.get(event.job_id)
         outcome = fold(table, position, event)
         changes: Iterable[Change] = outcome.changes if isinstance(outcome, Applied) else ()
-        table.absorb(position, event.event_id, changes)
+        table.absorb(position, event.event_id, changes, restored_by(event))
         self.time = max(self.time, event.at)
         return Step(position, self.time, event, outcome, before, table.get(event.job_id))
+
+
+def kind_of(event: JobEvent) -> EventKind:
+    """Return the event's kind."""
+    return _KINDS[type(event.data)]
 
 
 def new_version(step: Step) -> JobStands | JobGone | None:

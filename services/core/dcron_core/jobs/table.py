@@ -4,11 +4,17 @@ from collections import deque
 from collections.abc import Iterable
 
 from dcron_core.jobs.changes import Change, JobGone, JobStands, LogNamed
+from dcron_schemas.events import JobEvent, JobRestored
 from dcron_schemas.state import JobEntry
 
 # How many positions back an event id is recognised as a repetition. A function of the log alone, so that a
 # master that started from a snapshot decides like one that has read everything.
 REPETITION_WINDOW = 10_000
+
+
+def restored_by(event: JobEvent) -> str:
+    """Return the id of the job that the event brings back, or tries to; "": it is another event."""
+    return event.job_id if isinstance(event.data, JobRestored) else ""
 
 
 class JobTable:
@@ -22,6 +28,7 @@ class JobTable:
         self._first: dict[str, int] = {}  # event id → its first position known
         self._last: dict[str, int] = {}  # the same for the last one, of those that were repeated
         self._window: deque[tuple[int, str]] = deque()  # positions and event ids, the last REPETITION_WINDOW positions
+        self._restores: deque[tuple[int, str]] = deque()  # positions and job ids of JobRestored, in the same window
         self._sorted: list[JobEntry] | None = None  # made when asked for, forgotten with the next change
 
     def __len__(self) -> int:
@@ -46,8 +53,18 @@ class JobTable:
         """Return the first known position of that event, if it is among the last `REPETITION_WINDOW` ones."""
         return self._first.get(event_id)
 
-    def absorb(self, position: int, event_id: str, changes: Iterable[Change]) -> None:
-        """Advance to `position`, with the changes that its event made."""
+    def may_be_restored(self, job_id: str, seen: int, position: int) -> bool:
+        """Tell whether a job that was deleted at `seen` still is at `position`, as it was then.
+
+        True if nobody wrote a JobRestored of it in between, whatever came of that. What is further back than
+        `REPETITION_WINDOW` positions is not known, by anybody.
+        """
+        if position - seen > REPETITION_WINDOW:
+            return False
+        return all(other != job_id or at <= seen for at, other in self._restores)
+
+    def absorb(self, position: int, event_id: str, changes: Iterable[Change], restored: str = "") -> None:
+        """Advance to `position`, with the changes that its event made; `restored` as for `remember`."""
         for change in changes:
             if isinstance(change, JobStands):
                 self._replace(change.entry)
@@ -55,11 +72,13 @@ class JobTable:
                 self._remove(change.entry)
             elif isinstance(change, LogNamed):
                 self.log_id = change.log_id
-        self.remember(position, event_id)
+        self.remember(position, event_id, restored)
         self.position = position
 
-    def remember(self, position: int, event_id: str) -> None:
-        """Take the event id into the window of repetitions. Positions come in order.
+    def remember(self, position: int, event_id: str, restored: str = "") -> None:
+        """Take the event id into the window of repetitions, and the job's that a JobRestored is about (`restored_by`).
+
+        Positions come in order.
 
         A repetition keeps the id in the window: whether an event is one must follow from the records in the
         window alone, and a master that started from a snapshot has not read those before it.
@@ -69,6 +88,8 @@ class JobTable:
         else:
             self._first[event_id] = position
         self._window.append((position, event_id))
+        if restored:
+            self._restores.append((position, restored))
         self._slide(position)
 
     def step_over(self, position: int) -> None:
@@ -81,6 +102,8 @@ class JobTable:
         window = self._window
         while window and window[0][0] <= position - REPETITION_WINDOW:
             self._forget(*window.popleft())
+        while self._restores and self._restores[0][0] <= position - REPETITION_WINDOW:
+            self._restores.popleft()
 
     def _forget(self, position: int, event_id: str) -> None:
         """Take the event id out of the window, unless it was repeated after `position`."""

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from dcron_core.durations import parse_duration
 from dcron_core.jobs.changes import JobGone, JobStands
 from dcron_core.jobs.fold import is_rescheduled
-from dcron_core.jobs.replay import Step, new_version
-from dcron_core.schedule import Timetable, timetable_of
+from dcron_core.jobs.replay import Step, kind_of, new_version
+from dcron_core.schedule import Excluded, JobTimetable, timetable_of
 from dcron_schemas.audit import EventKind, JobVersion
 from dcron_schemas.job import JobSpec
 from dcron_schemas.state import JobEntry
@@ -76,7 +76,15 @@ class Window(Struct, frozen=True):
             yield tick
             tick = timetable.next_after(tick)
 
-    def _timetable(self) -> Timetable | None:
+    def excluded(self, after: datetime, until: datetime) -> list[Excluded]:
+        """Return what would be ticks with `after` < t ≤ `until`, but for a day of rest or a clock change."""
+        if not self.spec.exclude and self.spec.dst.gap != "skip":
+            return []
+        last = min(until, self.ending.at) if self.ending else until
+        timetable = self._timetable() if last > after else None
+        return timetable.excluded(max(after, self.after), last) if timetable else []
+
+    def _timetable(self) -> JobTimetable | None:
         """Return the timetable; None for a definition that no worker can read either: it has no ticks."""
         try:
             return timetable_of(self.spec, self.after, self.job_id)
@@ -117,8 +125,7 @@ def of_step(step: Step) -> Definition | None:
     change: JobStands | JobGone | None = new_version(step)
     if change is None or step.event is None:
         return None
-    kind: EventKind = type(step.event.data).__name__  # type: ignore[assignment]  # kinds are named after the Structs
-    entry = change.entry
+    kind, entry = kind_of(step.event), change.entry
     if isinstance(change, JobGone):
         return Definition(entry.version, step.position, kind, step.event.at, None, None)
     return Definition(entry.version, step.position, kind, step.event.at, entry.spec, entry.anchor)

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from dcron_core.schedule.expression import Expression, parse_expression
 from dcron_core.schedule.fields import YEAR
-from dcron_core.schedule.ticks import JobTimetable, Occurrence
+from dcron_core.schedule.ticks import INSTANT, JobTimetable, Occurrence
 from dcron_core.schedule.walls import Walls
 from dcron_core.schedule.zones import SECOND, Span, span_at, spans_of
 from dcron_schemas.job import Dst
@@ -48,6 +48,18 @@ class CronTimetable(JobTimetable):
                 return found
             start = self._further(span, end)
         return None
+
+    def clear_until(self, after: datetime, until: datetime) -> datetime:
+        """Return up to when nothing is excluded: the next gap, if what is in it is left out."""
+        if self.gap != "skip":
+            return until
+        at, end = (instant.astimezone(UTC).replace(tzinfo=None) for instant in (after, until))
+        span = span_at(self.zone, at)
+        while not (span.before < span.offset and at < span.start + (span.offset - span.before)):
+            if span.end >= end:
+                return until
+            span = span_at(self.zone, span.end)
+        return min(max(after, span.start.replace(tzinfo=UTC) - INSTANT), until)
 
     def _first_in(self, span: Span, start: datetime, end: datetime) -> Occurrence | None:
         """Return the first occurrence of `start` ≤ t < `end`, all of it within the span."""

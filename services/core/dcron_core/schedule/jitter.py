@@ -39,6 +39,10 @@ class JitteredTimetable(JobTimetable):
             named = following
         return None
 
+    def clear_until(self, after: datetime, until: datetime) -> datetime:
+        """Return up to when nothing is excluded, of what may come by the jitter too."""
+        return self._of.clear_until(after - self._jitter - INSTANT, until)
+
     def _later(self, named: datetime, following: datetime | None) -> datetime:
         most = self._jitter if following is None else min(self._jitter, following - named)
         choices = max(most // _MS, 1)

@@ -1,10 +1,10 @@
 """Days on which a job rests, by the calendar in its own time zone."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from dcron_core.schedule.calendars import Calendar
-from dcron_core.schedule.ticks import JobTimetable, Occurrence
+from dcron_core.schedule.ticks import INSTANT, JobTimetable, Occurrence
 
 
 class RestingTimetable(JobTimetable):
@@ -26,6 +26,19 @@ class RestingTimetable(JobTimetable):
         why = self._calendar.rests_on(day)
         if why is None:
             return found
-        # By PEP 495, a midnight that does not exist is the instant at which the clock jumps over it.
-        midnight = datetime.combine(day + timedelta(days=1), time(), self._zone).astimezone(UTC)
+        midnight = self._begin_of(day + timedelta(days=1))
         return Occurrence(found.at, "calendar", why, midnight if midnight > found.at else None)
+
+    def clear_until(self, after: datetime, until: datetime) -> datetime:
+        """Return up to when nothing is excluded: the next day of rest, or what is excluded without one."""
+        until = self._of.clear_until(after, until)
+        day, last = (instant.astimezone(self._zone).date() for instant in (after, until))
+        while day <= last:
+            if self._calendar.rests_on(day) is not None:
+                return min(max(after, self._begin_of(day) - INSTANT), until)
+            day += timedelta(days=1)
+        return until
+
+    def _begin_of(self, day: date) -> datetime:
+        """Return the day's midnight. By PEP 495, one that does not exist is when the clock jumps over it."""
+        return datetime.combine(day, time(), self._zone).astimezone(UTC)

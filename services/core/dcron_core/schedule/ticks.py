@@ -54,6 +54,13 @@ class JobTimetable(ABC):
     def following(self, after: datetime) -> Occurrence | None:
         """Return the first occurrence after `after`; None if there is none."""
 
+    def clear_until(self, after: datetime, until: datetime) -> datetime:
+        """Return up to when nothing after `after` is excluded: `until` at most, and perhaps too early.
+
+        So that `excluded` need not go over every tick on its way.
+        """
+        return min(after, until)
+
     def next_after(self, after: datetime) -> datetime | None:
         """Return the first tick after `after`; None if there is none."""
         found = self.following(after)
@@ -66,34 +73,40 @@ class JobTimetable(ABC):
     def excluded(self, after: datetime, until: datetime, limit: int | None = None) -> list[Excluded]:
         """Return what is excluded in `after` < t ≤ `until`, in order; what has one cause and no tick within is one.
 
-        At most `limit` of them, the first ones. Goes over every tick on the way.
+        At most `limit` of them, the first ones. Costs about as much as there are days, not as ticks.
         """
         rows: list[Excluded] = []
-        found, joins = self.following(after), False
+        found, joins = self._next_to_look_at(after, until), False
         while found is not None and found.at <= until:
             if found.reason is None:
-                found, joins = self.following(found.at), False
+                found, joins = self._next_to_look_at(found.at, until), False
                 continue
-            row = self._row(found, min(found.until or found.at + INSTANT, until + INSTANT))
-            if joins and (row.reason, row.detail) == (rows[-1].reason, rows[-1].detail):
-                rows[-1] = _joined(rows[-1], row)
-            elif len(rows) == limit:
+            joins = joins and (found.reason, found.detail) == (rows[-1].reason, rows[-1].detail)
+            if not joins and len(rows) == limit:
                 break
-            else:
-                rows.append(row)
+            end = min(found.until or found.at + INSTANT, until + INSTANT)
+            row = self._row(found, end, rows.pop() if joins else None)
+            rows.append(row)
             found, joins = self.following(row.last), True
         return rows
 
-    def _row(self, first: Occurrence, end: datetime) -> Excluded:
-        """Return the occurrences from `first` on that lie before `end`; beyond the count, the last one by halving."""
+    def _next_to_look_at(self, after: datetime, until: datetime) -> Occurrence | None:
+        """Return the first occurrence after `after` that may be excluded; None: nothing is up to `until`."""
+        clear = self.clear_until(after, until)
+        return None if clear >= until else self.following(max(after, clear))
+
+    def _row(self, first: Occurrence, end: datetime, before: Excluded | None) -> Excluded:
+        """Return the row of `before` and the occurrences from `first` on that lie before `end`.
+
+        Beyond the count, the last one is found by halving.
+        """
         assert first.reason is not None
-        last, count = first.at, 1
-        while (found := self.following(last)) is not None and found.at < end:
+        last, count = first.at, 1 if before is None else before.count and before.count + 1
+        while 0 < count <= COUNT_AT_MOST and (found := self.following(last)) is not None and found.at < end:
             last, count = found.at, count + 1
-            if count > COUNT_AT_MOST:
-                last, count = self._last_before(last, end), 0
-                break
-        return Excluded(first.at, last, count, first.reason, first.detail)
+        if not 0 < count <= COUNT_AT_MOST:
+            last, count = self._last_before(last, end), 0
+        return Excluded(before.first if before else first.at, last, count, first.reason, first.detail)
 
     def _last_before(self, last: datetime, end: datetime) -> datetime:
         while end - last > timedelta(seconds=1):
@@ -106,8 +119,3 @@ class JobTimetable(ABC):
         while (found := self.following(last)) is not None and found.at < end:
             last = found.at
         return last
-
-
-def _joined(row: Excluded, following: Excluded) -> Excluded:
-    count = row.count + following.count if row.count and following.count else 0
-    return Excluded(row.first, following.last, count if count <= COUNT_AT_MOST else 0, row.reason, row.detail)

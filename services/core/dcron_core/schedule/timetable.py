@@ -27,6 +27,10 @@ class IntervalTimetable(JobTimetable):
         passed = max(after - self._anchor, timedelta())
         return Occurrence(self._anchor + (passed // self._every + 1) * self._every)
 
+    def clear_until(self, after: datetime, until: datetime) -> datetime:  # noqa: ARG002 - nothing ever is excluded
+        """Return `until`."""
+        return until
+
 
 class OnceTimetable(JobTimetable):
     """One tick."""
@@ -39,6 +43,10 @@ class OnceTimetable(JobTimetable):
     def following(self, after: datetime) -> Occurrence | None:
         """Return the tick, if it is after `after`."""
         return Occurrence(self._at) if self._at > after else None
+
+    def clear_until(self, after: datetime, until: datetime) -> datetime:  # noqa: ARG002 - nothing ever is excluded
+        """Return `until`."""
+        return until
 
 
 class WindowTimetable(JobTimetable):
@@ -55,6 +63,10 @@ class WindowTimetable(JobTimetable):
         """Return the first occurrence after `after` and in the window; None if there is none."""
         found = self._of.following(after if self._start is None else max(after, self._start - INSTANT))
         return None if found is None or (self._end is not None and found.at >= self._end) else found
+
+    def clear_until(self, after: datetime, until: datetime) -> datetime:
+        """Return up to when nothing is excluded."""
+        return self._of.clear_until(after, until)
 
 
 def timetable_of(spec: JobSpec, anchor: datetime, job_id: str) -> JobTimetable | None:

@@ -4,13 +4,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bson.errors import BSONError
-from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
+from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
 from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
 
 DUPLICATE_KEY = 11000
-# BadValue, FailedToParse, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge: the document's own fault.
-REFUSALS = frozenset({2, 9, 14, 121, 10334, 17419, 17420})
+# The document's own fault: BadValue, FailedToParse, TypeMismatch, Overflow, InvalidBSON, PathNotViable,
+# DollarPrefixedFieldName, InvalidIdField, EmptyFieldName, DottedFieldName, ImmutableField,
+# DocumentValidationFailure, BSONObjectTooLarge (and after an update), KeyTooLong. All else may pass.
+REFUSALS = frozenset({2, 9, 14, 15, 22, 28, 52, 53, 56, 57, 66, 121, 10334, 17280, 17419, 17420})
+
+
+@contextmanager
+def translated_writing() -> Iterator[None]:
+    """Raise our errors for the driver's. A command that MongoDB refuses as a whole has a document that it refuses."""
+    with translated():
+        try:
+            yield
+        except BulkWriteError:
+            raise
+        except OperationFailure as error:
+            if error.code in REFUSALS:
+                raise NotStorableError(f"MongoDB refuses the document: {error}") from error
+            raise
 
 
 @contextmanager

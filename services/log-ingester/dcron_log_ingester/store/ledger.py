@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
-from dcron_core.executions import tick_in
+from dcron_core.executions import own_part, tick_in
 from dcron_log_ingester.batches import Document
 from dcron_log_ingester.ledger import JobRecords, Run, Skip, tick_key
 from dcron_log_ingester.store.driver import translated
@@ -17,8 +17,8 @@ DOCUMENTS_AT_A_TIME = 1000
 # Asked for around the range: instants are stored in whole milliseconds, and SecantusDB leaves out the lower bound
 # of `$gte` where the index is a descending one.
 MARGIN = timedelta(seconds=1)
-_OF_RUN = ("job_version", "status", "started_at", "claims", "fencing_token")
-_OF_SKIP = ("tick", "last_tick", "reason", "detail", "job_version", "fencing_token")
+_OF_RUN = ("job_version", "status", "started_at", "claims", "fencing_token", "worker_id")
+_OF_SKIP = ("tick", "last_tick", "reason", "detail", "job_version", "fencing_token", "worker_id")
 
 
 class LedgerRecords:
@@ -59,6 +59,8 @@ def _run(document: Document) -> Run | None:
         status=document["status"],
         started=document.get("started_at") is not None,
         claims=frozenset(claims),
+        own=own_part(document["_id"]),
+        worker_id=document["worker_id"],
     )
 
 
@@ -71,4 +73,6 @@ def _skip(document: Document) -> Skip:
         reason=document["reason"],
         detail=document["detail"],
         claim=document.get("fencing_token", 0),
+        own=own_part(document["_id"].partition("/")[0]),
+        worker_id=document["worker_id"],
     )

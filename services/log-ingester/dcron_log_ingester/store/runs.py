@@ -22,7 +22,7 @@ from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_i
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
 from dcron_log_ingester.store.dead_letters import LetterRecords
-from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translation
+from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translated_writing, translation
 from dcron_log_ingester.store.filters import ExecutionFilter, bounds
 from dcron_log_ingester.store.ledger import LedgerRecords
 from dcron_log_ingester.store.stats import stats_of
@@ -76,7 +76,7 @@ class Store:
 
         Raises NotStorableError when some document can never be stored; the others may be stored or not.
         """
-        with translated():
+        with translated_writing():
             await self._insert_new(self._db["output"], batch.output)
             await self._insert_new(self._db["ticks"], batch.ticks)
             await self._upsert(batch.executions)

@@ -37,6 +37,8 @@ export type Worker = WorkerList["workers"][number];
 
 export type Execution = Whole<OfIngester["ExecutionView"]>;
 export type ExecutionList = Whole<OfIngester["ExecutionList"]>;
+export type RecentRunsList = Whole<OfIngester["RecentRunsList"]>;
+export type RecentRun = RecentRunsList["jobs"][number]["runs"][number];
 export type Status = Execution["status"];
 export type OutputPage = Whole<OfIngester["OutputPage"]>;
 export type Chunk = OutputPage["chunks"][number];
@@ -50,6 +52,12 @@ export type BucketStats = Stats["buckets"][number];
 export type Pipeline = Whole<OfIngester["Pipeline"]>;
 export type Ledger = Whole<OfIngester["Ledger"]>;
 export type EventList = Whole<OfIngester["EventList"]>;
+export type LedgerTick = Ledger["ticks"][number];
+export type Crontab = Whole<OfMaster["Crontab"]>;
+export type CrontabDifference = Whole<OfMaster["CrontabDifference"]>;
+export type JobDifference = CrontabDifference["jobs"][number];
+export type ChainHead = Whole<OfIngester["ChainHead"]>;
+export type Verification = Whole<OfIngester["Verification"]>;
 export type LogEvent = EventList["events"][number];
 
 export type Frame = Whole<OfFrames["Frame"]>;

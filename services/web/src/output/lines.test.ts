@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Stream } from "../api/types";
-import { LineBuffer, MAX_LINE_LENGTH } from "./lines";
+import { LineBuffer, MAX_CHARACTERS, MAX_LINE_LENGTH } from "./lines";
 
 function written(...pieces: [Stream, string][]): LineBuffer {
   const buffer = new LineBuffer();
@@ -76,7 +76,41 @@ describe("bounds", () => {
     ]);
     expect(buffer.longest).toBe(MAX_LINE_LENGTH);
   });
+
+  test("a line of 100 MB is one short line that says how much of it is not shown", () => {
+    const buffer = new LineBuffer();
+    const text = "x".repeat(32_768);
+    for (let seq = 0; seq < 3_200; seq++) buffer.append({ seq, stream: "stdout", at: "", text });
+    expect(buffer.lines.map((line) => [line.text.length, line.cut])).toEqual([
+      [MAX_LINE_LENGTH, 3_200 * 32_768 - MAX_LINE_LENGTH],
+    ]);
+  });
+
+  test("many long lines are bounded by their characters", () => {
+    const buffer = new LineBuffer();
+    const count = 6_000;
+    const long = "y".repeat(30_000);
+    let most = 0;
+    for (let seq = 0; seq < count; seq++) {
+      buffer.append({ seq, stream: "stdout", at: "", text: `${seq} ${long}\n` });
+      if (seq % 100 === 0) most = Math.max(most, charactersOf(buffer));
+    }
+    expect(most).toBeGreaterThan(MAX_CHARACTERS * 0.9);
+    expect(most).toBeLessThanOrEqual(MAX_CHARACTERS * 1.1 + MAX_LINE_LENGTH);
+    expect(buffer.lines.at(-1)).toMatchObject({ number: count });
+    expect(buffer.lines[0]?.number).toBe(buffer.dropped + 1);
+    expect(buffer.lines.every((line) => line.text.startsWith(`${line.number - 1} y`))).toBe(true);
+  });
+
+  test("one line that grows by many pieces counts once", () => {
+    const buffer = new LineBuffer();
+    for (let seq = 0; seq < 30_000; seq++) buffer.append({ seq, stream: "stdout", at: "", text: `${seq % 10}`.repeat(3_000) });
+    for (let seq = 0; seq < 10; seq++) buffer.append({ seq, stream: "stderr", at: "", text: `line ${seq}\n` });
+    expect(buffer.lines.length).toBe(11);
+  });
 });
+
+const charactersOf = (buffer: LineBuffer): number => buffer.lines.reduce((sum, line) => sum + line.text.length, 0);
 
 test("at the end what was held back is shown", () => {
   const buffer = written(["stdout", "odd\x1b["]);

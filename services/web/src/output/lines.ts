@@ -5,6 +5,7 @@ import { EscapeFilter } from "./escapes";
 
 export const MAX_LINES = 20_000;
 export const MAX_LINE_LENGTH = 4_000;
+export const MAX_CHARACTERS = 8_000_000; // of all lines together: reached only by many very long ones
 
 export interface Line {
   readonly number: number; // 1 for the run's first line
@@ -21,7 +22,7 @@ interface Open {
 }
 
 /**
- * The last lines of a run, oldest first: about `maxLines`, at most a tenth more.
+ * The last lines of a run, oldest first: about `maxLines` and MAX_CHARACTERS, at most a tenth more.
  *
  * A line stands where it began, so that a piece of stderr between two pieces of a stdout line does not tear it.
  */
@@ -29,6 +30,7 @@ export class LineBuffer {
   readonly #maxLines: number;
   #lines: Line[] = [];
   #count = 0; // lines that ever were
+  #characters = 0; // of the lines that are kept
   #longest = 0;
   readonly #open: Record<Stream, Open> = { stdout: opened(), stderr: opened() };
 
@@ -88,16 +90,27 @@ export class LineBuffer {
     const line: Line = { number: open.line?.number ?? ++this.#count, stream, at: open.line?.at ?? at, text: shown, cut };
     if (open.line) {
       const index = line.number - 1 - (this.#count - this.#lines.length);
-      if (index >= 0) this.#lines[index] = line; // else: scrolled out while it was being written
+      if (index >= 0) {
+        this.#lines[index] = line;
+        this.#characters += shown.length - open.line.text.length;
+      } // else: scrolled out while it was being written
     } else {
       this.#lines.push(line);
+      this.#characters += shown.length;
     }
     open.line = line;
     this.#longest = Math.max(this.#longest, shown.length);
   }
 
+  /** Drop the oldest lines; seldom, since it copies. */
   #trim(): void {
-    if (this.#lines.length > this.#maxLines * 1.1) this.#lines = this.#lines.slice(-this.#maxLines); // seldom: it copies
+    if (this.#lines.length <= this.#maxLines * 1.1 && this.#characters <= MAX_CHARACTERS * 1.1) return;
+    let first = Math.max(0, this.#lines.length - this.#maxLines);
+    let left = this.#characters;
+    for (let index = 0; index < first; index++) left -= this.#lines[index]!.text.length;
+    while (left > MAX_CHARACTERS && first < this.#lines.length - 1) left -= this.#lines[first++]!.text.length;
+    this.#lines = this.#lines.slice(first);
+    this.#characters = left;
   }
 }
 

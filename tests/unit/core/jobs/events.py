@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from dcron_core.jobs.fold import Applied, Outcome, fold
-from dcron_core.jobs.table import JobTable
+from dcron_core.jobs.table import JobTable, restored_by
 from dcron_schemas.events import EventData, JobEvent
 from dcron_schemas.job import JobSpec, Run, Schedule
 
@@ -38,7 +38,8 @@ def event(
 def step(table: JobTable, position: int, happened: JobEvent) -> Outcome:
     """Fold one event into the table, as the projector does."""
     outcome = fold(table, position, happened)
-    table.absorb(position, happened.event_id, outcome.changes if isinstance(outcome, Applied) else ())
+    changes = outcome.changes if isinstance(outcome, Applied) else ()
+    table.absorb(position, happened.event_id, changes, restored_by(happened))
     return outcome
 
 

@@ -7,26 +7,31 @@ from msgspec.structs import replace
 
 from dcron_core.errors import (
     CommandRejectedError,
+    DependencyCircleError,
     NameTakenError,
     NotPossibleError,
+    RivalRestoreError,
     UnknownJobError,
     VersionConflictError,
 )
+from dcron_core.jobs import table as table_module
 from dcron_core.jobs.changes import JobGone, JobStands, KillAsked, LogNamed, RunAsked
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
-from dcron_core.jobs.table import JobTable
+from dcron_core.jobs.table import JobTable, restored_by
 from dcron_schemas.events import (
     EventData,
     JobCreated,
     JobDeleted,
+    JobEvent,
     JobPaused,
+    JobRestored,
     JobResumed,
     JobUpdated,
     KillRequested,
     LogOpened,
     RunRequested,
 )
-from dcron_schemas.job import Dst, JobSpec
+from dcron_schemas.job import After, Dst, JobSpec
 from tests.unit.core.jobs.events import START, event, folded, job
 
 
@@ -62,6 +67,114 @@ def test_of_two_rivals_for_a_name_the_first_in_the_log_wins() -> None:
     assert isinstance(error, NameTakenError)
     assert "'a' is taken in namespace 'default' by job job-1" in str(error)
     assert [entry.job_id for entry in table.entries()] == ["job-1"]
+
+
+def linked(name: str, *after: str) -> JobSpec:
+    return replace(job(name), after=tuple(After(job=each) for each in after))
+
+
+def rivals(schema_version: int) -> list[JobEvent]:
+    """Two masters' edits, each right on what its master had read: `b` is after `a`, `a` after `c`, `c` after `b`."""
+    happened = [
+        event(JobCreated(linked("a")), "job-a", event_id="e0"),
+        event(JobCreated(linked("b", "a")), "job-b", event_id="e1"),
+        event(JobCreated(linked("c")), "job-c", event_id="e2"),
+        event(JobUpdated(linked("a", "c")), "job-a", event_id="e3", expected=1),
+        event(JobUpdated(linked("c", "b")), "job-c", event_id="e4", expected=1),
+    ]
+    return [replace(each, schema_version=schema_version) for each in happened]
+
+
+def test_of_two_rivals_that_close_a_circle_the_first_in_the_log_wins() -> None:
+    table, outcomes = folded(rivals(3))
+    assert isinstance(outcomes[3], Applied)
+    error = rejected(outcomes[4])
+    assert isinstance(error, DependencyCircleError)
+    assert error.circle == ("c", "b", "a", "c")
+    assert "c after b after a after c" in str(error)
+    entry = table.get("job-c")
+    assert entry is not None
+    assert entry.version == 1
+
+
+def test_a_circle_that_an_older_release_let_into_the_log_stays_what_it_was() -> None:
+    """G3: its masters may still be there, and have to come to the same; what mends it is not refused."""
+    table, outcomes = folded(rivals(2))
+    assert all(isinstance(outcome, Applied) for outcome in outcomes)
+    later: list[EventData] = [JobPaused(), JobResumed(), JobUpdated(linked("c"))]
+    for number, data in enumerate(later):
+        happened = event(data, "job-c", event_id=f"later-{number}")
+        outcome = fold(table, table.position + 1, happened)
+        table.absorb(table.position + 1, happened.event_id, applied(outcome).changes)
+
+
+@pytest.mark.parametrize(
+    ("spec", "circle"),
+    [
+        (linked("c", "c"), ("c", "c")),
+        (linked("a", "c"), ()),  # the name is taken, which is said first
+        (linked("x", "b"), ()),
+        (linked("up", "b"), ("up", "b", "a", "up")),  # a name that somebody waited for
+    ],
+)
+def test_a_circle_goes_by_the_names_after_the_event(spec: JobSpec, circle: tuple[str, ...]) -> None:
+    table, _ = folded(
+        [
+            event(JobCreated(linked("a", "up")), "job-a", event_id="e0"),
+            event(JobCreated(linked("b", "a")), "job-b", event_id="e1"),
+            event(JobCreated(linked("c")), "job-c", event_id="e2"),
+        ]
+    )
+    outcome = fold(table, 3, event(JobUpdated(spec), "job-c", event_id="e3"))
+    found = (
+        outcome.error.circle
+        if isinstance(outcome, Rejected) and isinstance(outcome.error, DependencyCircleError)
+        else ()
+    )
+    assert found == circle
+
+
+def restored(version: int, seen: int | None) -> JobRestored:
+    return JobRestored(job(), version, seen)
+
+
+def test_of_two_rivals_that_restore_a_job_the_second_gets_no_number_that_was_there() -> None:
+    """Restored, deleted again, and restored by somebody who had seen only the first deletion."""
+    _, outcome = after(JobDeleted(), restored(2, 1), JobDeleted(), restored(2, 1))
+    assert isinstance(rejected(outcome), RivalRestoreError)
+    table, outcome = after(JobDeleted(), restored(2, 1), JobDeleted(), restored(2, 1), restored(3, 4))
+    entry = table.get("job-1")
+    assert applied(outcome).job is entry
+    assert entry is not None
+    assert entry.version == 3
+
+
+def test_a_restore_that_an_older_release_wrote_is_what_it_was() -> None:
+    _, outcome = after(JobDeleted(), restored(2, None), JobDeleted(), restored(2, None))
+    assert isinstance(outcome, Applied)
+
+
+def test_a_restore_that_looked_too_long_ago_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who began with a snapshot could know what was restored since then."""
+    monkeypatch.setattr(table_module, "REPETITION_WINDOW", 3)
+    others: list[EventData] = [LogOpened("x")] * 2
+    _, outcome = after(JobDeleted(), *others, restored(2, 1))
+    assert isinstance(outcome, Applied)
+    _, outcome = after(JobDeleted(), *others, LogOpened("x"), restored(2, 1))
+    assert isinstance(rejected(outcome), RivalRestoreError)
+
+
+def test_a_master_that_began_with_a_snapshot_knows_of_the_same_restores() -> None:
+    """G3: from the window before it."""
+    datas: list[EventData] = [JobCreated(job()), JobDeleted(), restored(2, 1), JobDeleted(), restored(2, 1)]
+    log = [event(data, event_id=f"e{n}", minute=n) for n, data in enumerate(datas)]
+    whole, outcomes = folded(log)
+    half = JobTable(position=3)
+    for position, each in enumerate(log[:4]):
+        half.remember(position, each.event_id, restored_by(each))
+    assert isinstance(outcomes[4], Rejected)
+    assert type(fold(half, 4, log[4])) is Rejected
+    assert whole.entries() == half.entries() == []
 
 
 def test_a_job_id_is_used_once() -> None:

@@ -4,13 +4,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dcron_core.schedule import Excluded, JobTimetable, due, excluded
+from dcron_core.schedule import Excluded, JobTimetable, due, excluded, timetable_of
 from dcron_core.schedule.calendars import calendar_of
 from dcron_core.schedule.cron import cron_timetable
 from dcron_core.schedule.rest import RestingTimetable
 from dcron_core.schedule.ticks import COUNT_AT_MOST, Occurrence
-from dcron_schemas.job import JobSpec, Run, Schedule
+from dcron_schemas.job import Dst, JobSpec, Run, Schedule
 
 FRIDAY = datetime(2024, 5, 3, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -113,6 +115,9 @@ class Counted(JobTimetable):
         self.asked += 1
         return self._of.following(after)
 
+    def clear_until(self, after: datetime, until: datetime) -> datetime:
+        return self._of.clear_until(after, until)
+
 
 def test_a_weekend_of_a_job_that_runs_each_second_is_not_walked_through() -> None:
     """172,800 occurrences: the next tick is found at once, the last excluded one by halving."""
@@ -126,6 +131,58 @@ def test_a_weekend_of_a_job_that_runs_each_second_is_not_walked_through() -> Non
         Excluded(saturday, monday - second, 0, "calendar", "weekends")
     ]
     assert counted.asked < 2 * COUNT_AT_MOST + 100
+
+
+def walked(timetable: JobTimetable, after: datetime, until: datetime) -> list[Excluded]:
+    """Return what `excluded` would, one occurrence after the other."""
+    rows: list[Excluded] = []
+    found, joins = timetable.following(after), False
+    while found is not None and found.at <= until:
+        if found.reason is not None:
+            before = (
+                rows.pop() if joins and (rows[-1].reason, rows[-1].detail) == (found.reason, found.detail) else None
+            )
+            first, count = (before.first, before.count) if before else (found.at, 0)
+            rows.append(Excluded(first, found.at, count + 1, found.reason, found.detail))
+        joins = found.reason is not None
+        found = timetable.following(found.at)
+    return rows
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    cron=st.sampled_from(
+        ["*/20 * * * *", "30 2 * * *", "15,45 1-3 * * *", "0 0 * * 0,6", "0 */5 * * *", "59 23 * * *"]
+    ),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Havana"]),
+    exclude=st.lists(st.sampled_from(["weekends", "03-29..04-02", "2026-03-10", "holidays-US", "11-01"]), max_size=3),
+    gap=st.sampled_from(["default", "skip", "shift"]),
+    jitter=st.sampled_from([None, "7m", "3h"]),
+    first=st.integers(0, 300 * 24),
+    length=st.integers(0, 20 * 24 * 60),
+)
+def test_what_is_excluded_is_found_by_leaps_as_by_a_walk(
+    cron: str, zone: str, exclude: list[str], gap: Any, jitter: str | None, first: int, length: int
+) -> None:
+    """G5: nothing that is excluded is passed over because nothing near it is."""
+    spec = job(Schedule(cron=cron), timezone=zone, exclude=tuple(sorted(set(exclude))), dst=Dst(gap=gap), jitter=jitter)
+    after = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=first)
+    until = after + timedelta(minutes=length)
+    timetable = timetable_of(spec, after, "a-job")
+    assert timetable is not None
+    assert timetable.excluded(after, until) == walked(timetable, after, until)
+
+
+def test_a_year_of_a_job_that_runs_each_second_is_looked_through_by_its_days() -> None:
+    """31.5 million ticks between the days of rest are leapt over."""
+    counted = Counted(cron_timetable("* * * * * *", "UTC"))
+    timetable = RestingTimetable(counted, "UTC", calendar_of(("12-24..12-26", "05-01")))
+    rows = timetable.excluded(FRIDAY, FRIDAY + 366 * DAY)
+    assert [(row.first, row.detail) for row in rows] == [
+        (datetime(2024, 12, 24, tzinfo=UTC), "12-24..12-26"),
+        (datetime(2025, 5, 1, tzinfo=UTC), "05-01"),
+    ]
+    assert counted.asked < 2 * COUNT_AT_MOST + 200
 
 
 def test_the_jittered_instant_is_the_one_that_must_not_fall_on_a_day_of_rest() -> None:

@@ -22,5 +22,5 @@ def _record(fetched: Any) -> Record:
         key=(fetched.key or b"").decode(errors="replace"),  # a key that is not ours must not stop a reader
         value=fetched.value or b"",
         at=_EPOCH + timedelta(milliseconds=fetched.timestamp),
-        headers=tuple(fetched.headers),
+        headers=tuple((name, value or b"") for name, value in fetched.headers),
     )

@@ -1,0 +1,40 @@
+import type { FieldChange } from "../api/types";
+
+/** What changed in a definition, field by field: before and after, each as it is written in JSON. */
+export function Changes({ changes, caption }: { changes: readonly FieldChange[]; caption: string }) {
+  if (changes.length === 0) return <p className="muted">No field changed.</p>;
+  return (
+    <table className="changes">
+      <caption className="visually-hidden">{caption}</caption>
+      <thead className="visually-hidden">
+        <tr>
+          <th scope="col">Field</th>
+          <th scope="col">Before</th>
+          <th scope="col">After</th>
+        </tr>
+      </thead>
+      <tbody>
+        {changes.map(({ field, before, after }) => (
+          <tr key={field}>
+            <th scope="row">
+              <code>{field}</code>
+            </th>
+            <td>{isAbsent(before) ? <Absent /> : <del>{valueText(before)}</del>}</td>
+            <td>{isAbsent(after) ? <Absent /> : <ins>{valueText(after)}</ins>}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Absent() {
+  return <span className="muted">not set</span>;
+}
+
+const isAbsent = (value: unknown): boolean => value === null || value === undefined;
+
+/** A text as it is; anything else as JSON. */
+function valueText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
