@@ -42,6 +42,10 @@ class Launcher:
         """How many more runs may be claimed."""
         return self._slots - len(self._in_slots) - max(0, len(self._ending) - MOST_ENDING)
 
+    def runs(self, execution_id: str) -> bool:
+        """Tell whether that run is under way here."""
+        return self._runner.runs(execution_id)
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that goes on by itself, over a change of the lease too."""
         task = asyncio.create_task(work)

@@ -97,6 +97,10 @@ class Runner:
         """How many runs are claimed and not over."""
         return len(self._running)
 
+    def runs(self, execution_id: str) -> bool:
+        """Tell whether that run is claimed here and not over."""
+        return execution_id in self._running
+
     def stop(self, execution_id: str, stop: Stop) -> None:
         """End a run early; nothing happens if it is not here, or being stopped already."""
         running = self._running.get(execution_id)

@@ -42,6 +42,7 @@ from dcron_core.telemetry import get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
+from dcron_worker.awaited_ends import AwaitedEnds
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
@@ -96,6 +97,7 @@ class _Parts(Struct, frozen=True):
     planner: Planner
     runner: Runner
     launcher: Launcher
+    ends: AwaitedEnds
     claimer: Claimer
     clocks: Clocks
     metrics: WorkerMetrics
@@ -118,6 +120,7 @@ async def open_worker(
         guard = await stack.enter_async_context(Guard.open(worker_id))
         ledger = stack.enter_context(RunLedger.open(data / "run-ledger", worker_id))
         parts = _assemble(settings, store, log_, clock, spool, ledger, guard)
+        stack.push_async_callback(parts.ends.stop)
         background = Background()
         stack.push_async_callback(background.stop)
         background.start("shipper", parts.shipper.run())
@@ -170,6 +173,7 @@ def _assemble(
     terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
+    ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
     claiming = Claiming(
         worker_id=guard.worker_id,
         labels=labels,
@@ -181,6 +185,7 @@ def _assemble(
         transactions=transactions,
         entries=entries,
         launcher=launcher,
+        ends=ends,
         clock=clock,
         stagger=stagger,
         metrics=metrics,
@@ -210,6 +215,7 @@ def _assemble(
         planner=planner,
         runner=runner,
         launcher=launcher,
+        ends=ends,
         claimer=claimer,
         clocks=Clocks(guard.worker_id, store, keys, clock, parse_duration(settings.clock_offset_limit), metrics),
         metrics=metrics,
@@ -217,6 +223,13 @@ def _assemble(
         draining=asyncio.Event(),
         spool_state=SpoolState(spool, metrics, readiness),
     )
+
+
+def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: Clock, job_id: str) -> None:
+    """A run elsewhere is over: look at what waits for that, each worker in its turn."""
+    planner.wake(job_id, clock.now(), in_line=True)
+    wanted.wake(job_id, in_line=True)
+    table.changed.set()
 
 
 def _refusal(planner: Planner, claimed: Claimed) -> str:
