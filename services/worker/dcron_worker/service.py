@@ -7,6 +7,7 @@ sent; the lease is given back.
 """
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable
@@ -45,14 +46,15 @@ from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
 from dcron_worker.clocks import Clocks
+from dcron_worker.descriptors import allow_descriptors, keep_descriptors_from_children
 from dcron_worker.entries import Entries
-from dcron_worker.former import RunLedger, close_former_entries
+from dcron_worker.former import close_former_entries
 from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
-from dcron_worker.process import keep_descriptors_from_children
+from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
@@ -63,6 +65,9 @@ from dcron_worker.wanted_plan import WantedPlan
 
 FENCE_GRACE = 0.1  # of the lease's time to live: half of the part that is not trusted, so that SIGKILL comes in time
 STOP_GRACE = timedelta(seconds=2)
+# Python looks for cycles of objects after each 700 new ones. Here nearly all are freed by counting references, and the
+# job table is large: looking that often took a fifth of a busy worker's time, and held up starts.
+LOOK_FOR_CYCLES = (50_000, 20, 100)
 BEATS_IN_A_LEASE = 5  # how often the clock is shown to the others
 
 log = get_logger()
@@ -111,7 +116,8 @@ async def open_worker(
         stack.callback(bound.close)
         spool = await stack.enter_async_context(Spool(data / "spool", clock, limit_bytes=settings.worker_spool_bytes))
         guard = await stack.enter_async_context(Guard.open(worker_id))
-        parts = _assemble(settings, store, log_, clock, spool, RunLedger(data / "runs", worker_id), guard)
+        ledger = stack.enter_context(RunLedger.open(data / "run-ledger", worker_id))
+        parts = _assemble(settings, store, log_, clock, spool, ledger, guard)
         background = Background()
         stack.push_async_callback(background.stop)
         background.start("shipper", parts.shipper.run())
@@ -128,6 +134,8 @@ async def open_worker(
 async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
     keep_descriptors_from_children()
+    allow_descriptors(settings.slots)
+    gc.set_threshold(*LOOK_FOR_CYCLES)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
