@@ -50,8 +50,8 @@ def a_held_run_starts_without_a_lease(patch: pytest.MonkeyPatch) -> None:
     class Trusting:
         trusted = True
 
-    async def trusting(self, claimed, _session, *others, **named):  # type: ignore[no-untyped-def]
-        await run(self, claimed, Trusting(), *others, **named)  # type: ignore[arg-type]
+    async def trusting(self, claimed, _session, *rest, **named):  # type: ignore[no-untyped-def]
+        await run(self, claimed, Trusting(), *rest, **named)  # type: ignore[arg-type]
 
     patch.setattr(Runner, "run", trusting)
 
