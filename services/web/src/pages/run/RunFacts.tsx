@@ -31,6 +31,12 @@ export function RunFacts({ execution: run }: { execution: Execution }) {
         </Fact>
       )}
       {run.max_rss_bytes !== null && run.max_rss_bytes > 0 && <Fact name="Memory">{bytesText(run.max_rss_bytes)} at most</Fact>}
+      {(run.output_cut_bytes ?? 0) > 0 && (
+        <Fact name="Output left out">
+          {bytesText(run.output_cut_bytes ?? 0)}
+          <span className="detail">a mark in the output says where</span>
+        </Fact>
+      )}
       <Fact name="Definition">
         <Link href={`/jobs/${run.job_id}?tab=versions`}>version {run.job_version}</Link>
         <span className="detail">claim {run.fencing_token}</span>
