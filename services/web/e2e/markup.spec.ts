@@ -67,7 +67,7 @@ for (const view of VIEWS) {
     await expectOnlyText();
     await open(page, "/audit/then");
     await expectOnlyText(job.name);
-    await open(page, `/audit?job=${job.id}`);
+    await open(page, `/audit?job_id=${job.id}`);
     await page.getByRole("button", { name: /^Details/ }).last().click();
     await expectOnlyText();
     await page.getByRole("row", { name: /Changed|Updated/ }).getByRole("button", { name: /^Details/ }).click();

@@ -17,6 +17,16 @@ export const eventsQuery = (query: Parameters) =>
     placeholderData: keepPreviousData,
   });
 
+/** The first millisecond after the log began: nothing can be asked about before. Null while the log is empty. */
+export const beginningQuery = queryOptions({
+  queryKey: ["audit", "beginning"],
+  queryFn: async ({ signal }) => {
+    const { events } = await ask<EventList>("/api/v1/audit/events", { kind: "LogOpened", limit: 1 }, signal);
+    return events[0] ? Date.parse(events[0].at) + 1 : null; // it is told in whole milliseconds, rounded down
+  },
+  staleTime: Infinity,
+});
+
 /** The crontab as it stood; `query` holds the parameters of `GET /api/v1/audit/state`. */
 export const crontabQuery = (query: Parameters & { at: string }) =>
   queryOptions({

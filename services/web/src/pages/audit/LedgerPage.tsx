@@ -1,7 +1,7 @@
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { ledgerQuery } from "../../api/audit";
+import { beginningQuery, ledgerQuery } from "../../api/audit";
 import type { Ledger, LedgerTick } from "../../api/types";
 import { useFilters } from "../../api/useFilters";
 import { usePages } from "../../api/usePages";
@@ -30,11 +30,11 @@ export default function LedgerPage() {
   usePageTitle("Tick ledger");
   const [{ job, span }, setFilters] = useFilters(FILTERS);
   const pages = usePages();
-  const end = Math.floor(useNow() / MINUTE) * MINUTE;
-  const { ms } = SPANS[span] ?? SPANS["1h"]!;
-  const range = { start: new Date(end - ms).toISOString(), end: new Date(end).toISOString() };
+  const beginning = useQuery(beginningQuery);
+  const range = rangeOf(SPANS[span] ?? SPANS["1h"]!, useNow(), beginning.data ?? 0);
   const cursor = pages.cursor ? { cursor: pages.cursor } : {};
-  const ledger = useQuery(ledgerQuery({ ...(job ? { job } : {}), ...range, ...cursor, limit: PAGE_SIZE }));
+  const asked = ledgerQuery({ ...named(job), ...range, ...cursor, limit: PAGE_SIZE });
+  const ledger = useQuery({ ...asked, enabled: !beginning.isPending });
   const choose = (change: Partial<typeof FILTERS>): void => {
     pages.first();
     setFilters(change);
@@ -71,6 +71,20 @@ export default function LedgerPage() {
       </Ready>
     </>
   );
+}
+
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function named(job: string): { job_id?: string; job?: string } {
+  if (!job) return {};
+  return ID.test(job) ? { job_id: job } : { job };
+}
+
+/** The span up to the last full minute, as far back as the log goes. */
+function rangeOf({ ms }: { ms: number }, now: number, began: number): { start: string; end: string } {
+  const minute = Math.floor(now / MINUTE) * MINUTE;
+  const start = Math.max(minute - ms, began);
+  return { start: new Date(start).toISOString(), end: new Date(Math.max(minute, start + 1)).toISOString() };
 }
 
 function Totals({ totals }: { totals: Ledger["totals"] }) {
