@@ -3,7 +3,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { type Parameters, type Service, withQuery } from "./client";
 import { ingester } from "./services";
-import type { Execution, ExecutionList, OutputPage, SkippedTickList, Stats } from "./types";
+import type { Execution, ExecutionList, OutputPage, RecentRunsList, SkippedTickList, Stats } from "./types";
 
 const OUTPUT_PAGE = 1000;
 const POLL_MS = 10_000; // the feed tells at once; this is for what it could not
@@ -22,11 +22,11 @@ export const runsQuery = (query: Parameters) =>
     placeholderData: keepPreviousData,
   });
 
-/** The newest run of each of the jobs that has one. */
-export const latestQuery = (jobIds: readonly string[]) =>
+/** The last runs of each of the jobs, in short. */
+export const recentQuery = (jobIds: readonly string[], limit: number) =>
   queryOptions({
-    queryKey: ["runs", "latest", jobIds],
-    queryFn: ({ signal }) => ask<ExecutionList>("/api/v1/executions/latest", { job_id: jobIds }, signal),
+    queryKey: ["runs", "recent", jobIds, limit],
+    queryFn: ({ signal }) => ask<RecentRunsList>("/api/v1/executions/recent", { job_id: jobIds, limit }, signal),
     enabled: jobIds.length > 0,
     refetchInterval: POLL_MS,
     placeholderData: keepPreviousData,

@@ -25,6 +25,10 @@ function contrast(a: string, b: string): number {
 const onGrounds = ["text", "muted", "accent", "good", "warn", "bad"].flatMap((text) =>
   ["ground", "surface", "sunken", "hover"].map((ground) => [text, ground] as const),
 );
+// output: its colours on its ground, and on that of the lines of stderr
+const onOutput = ["text", "muted", "accent", "good", "warn", "bad", "odd", "ansi-grey", "ansi-cyan"].flatMap((text) =>
+  ["sunken", "bad-ground", "busy-ground"].map((ground) => [text, ground] as const),
+);
 const onOwn = ["good", "bad", "warn", "busy", "quiet", "odd"].map((tone) => [tone, `${tone}-ground`] as const);
 
 const onFills = ["accent", "bad"].flatMap((tone) =>
@@ -35,7 +39,7 @@ describe.each([
   ["light", colours(light)],
   ["dark", colours(dark)],
 ])("in the %s theme", (_, palette) => {
-  test.each([...onGrounds, ...onOwn, ...onFills])("%s can be read on %s", (text, ground) => {
+  test.each([...onGrounds, ...onOwn, ...onOutput, ...onFills])("%s can be read on %s", (text, ground) => {
     expect(contrast(palette.get(text)!, palette.get(ground)!)).toBeGreaterThanOrEqual(AA);
   });
 });

@@ -1,12 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useLocation } from "wouter";
+import { Link } from "wouter";
 import { runsQuery, skippedQuery } from "../../api/ingester";
 import { jobQuery } from "../../api/master";
 import type { Job } from "../../api/types";
 import { usePages } from "../../api/usePages";
 import { Fact, Facts } from "../../components/Facts";
 import { Icon } from "../../components/icons";
-import { JobActions } from "../../components/JobActions";
 import { JobState } from "../../components/JobState";
 import { Pager } from "../../components/Pager";
 import { RunsTable } from "../../components/RunsTable";
@@ -18,6 +17,7 @@ import { At, Countdown } from "../../components/When";
 import { commandText } from "../../components/words";
 import type { PageProps } from "../../routes";
 import "./job.css";
+import { JobActions } from "./JobActions";
 
 const PAGE_SIZE = 25;
 
@@ -37,7 +37,6 @@ export default function JobPage({ params: { id = "" } }: PageProps) {
 }
 
 function JobView({ job }: { job: Job }) {
-  const [, navigate] = useLocation();
   return (
     <>
       <div className="page-head">
@@ -46,7 +45,7 @@ function JobView({ job }: { job: Job }) {
           <span className="job-namespace">{job.spec.namespace ?? "default"}</span>
           <JobState enabled={job.spec.enabled ?? true} />
         </div>
-        <JobActions job={job} onRun={(executionId) => navigate(`/runs/${executionId}`)} />
+        <JobActions job={job} />
       </div>
       {job.spec.description && <p className="lede">{job.spec.description}</p>}
       <JobFacts job={job} />

@@ -1,0 +1,25 @@
+import { Button } from "@mantine/core";
+import { useState } from "react";
+import { useLocation } from "wouter";
+import type { Job } from "../../api/types";
+import { Icon } from "../../components/icons";
+import { RunNowDialog } from "./RunNowDialog";
+import { usePause } from "./usePause";
+
+/** Run now, and Pause or Resume. */
+export function JobActions({ job }: { job: Job }) {
+  const [asking, ask] = useState(false);
+  const [, navigate] = useLocation();
+  const { enabled, busy, toggle } = usePause(job);
+  return (
+    <div className="actions">
+      <Button variant="filled" onClick={() => ask(true)} leftSection={<Icon name="play" />}>
+        Run now
+      </Button>
+      <Button disabled={busy} onClick={toggle} leftSection={<Icon name={enabled ? "pause" : "resume"} />}>
+        {enabled ? "Pause" : "Resume"}
+      </Button>
+      {asking && <RunNowDialog job={job} requested={(id) => navigate(`/runs/${id}`)} close={() => ask(false)} />}
+    </div>
+  );
+}
