@@ -4,7 +4,9 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { type Parameters, type RequestOptions, UnreachableError, withQuery } from "./client";
 import { newKey } from "./keys";
 import { master } from "./services";
-import type { Forecast, Job, JobFacets, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList } from "./types";
+import type {
+  DependencyGraph, Forecast, Job, JobFacets, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList,
+} from "./types";
 
 const POLL_MS = 5_000; // what others change is not in the feed
 const MOST_PER_PAGE = 500;
@@ -49,6 +51,12 @@ export const historyQuery = (jobId: string) =>
   queryOptions({
     queryKey: ["jobs", "history", jobId],
     queryFn: ({ signal }) => master.request<JobHistory>(`${jobPath(jobId)}/history`, { signal }),
+  });
+
+export const dependenciesQuery = (jobId: string) =>
+  queryOptions({
+    queryKey: ["jobs", "dependencies", jobId],
+    queryFn: ({ signal }) => master.request<DependencyGraph>(`${jobPath(jobId)}/dependencies`, { signal }),
   });
 
 /** The next `count` ticks of a definition, as they would be for the job `jobId` if it is given. */

@@ -23,6 +23,7 @@ type Whole<T> = T extends (infer Item)[]
 export type JobSpec = OfMaster["JobSpec"];
 export type Job = Whole<OfMaster["Job"]>;
 export type JobList = Whole<OfMaster["JobList"]>;
+export type DependencyGraph = Whole<OfMaster["DependencyGraph"]>;
 export type JobFacets = Whole<OfMaster["JobFacets"]>;
 export type RunAccepted = Whole<OfMaster["RunAccepted"]>;
 export type Info = Whole<OfMaster["Info"]>;

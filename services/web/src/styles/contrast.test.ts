@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const AA = 4.5; // WCAG 2.2, 1.4.3: text
+const GRAPHICS = 3; // WCAG 2.2, 1.4.11: what is drawn
 const css = readFileSync(new URL("tokens.css", import.meta.url), "utf8");
 const [light = "", dark = ""] = css.split(':root[data-mantine-color-scheme="dark"]');
 
@@ -39,6 +40,10 @@ describe.each([
   ["light", colours(light)],
   ["dark", colours(dark)],
 ])("in the %s theme", (_, palette) => {
+  test.each(["good", "bad", "warn", "busy", "quiet", "odd"])("a bar that is %s stands out", (tone) => {
+    expect(contrast(palette.get(`chart-${tone}`)!, palette.get("surface")!)).toBeGreaterThanOrEqual(GRAPHICS);
+  });
+
   test.each([...onGrounds, ...onOwn, ...onOutput, ...onFills])("%s can be read on %s", (text, ground) => {
     expect(contrast(palette.get(text)!, palette.get(ground)!)).toBeGreaterThanOrEqual(AA);
   });
