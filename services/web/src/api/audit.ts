@@ -17,19 +17,10 @@ export const eventsQuery = (query: Parameters) =>
     placeholderData: keepPreviousData,
   });
 
-/** The first millisecond after the log began: nothing can be asked about before. Null while the log is empty. */
-export const beginningQuery = queryOptions({
-  queryKey: ["audit", "beginning"],
-  queryFn: async ({ signal }) => {
-    const { events } = await ask<EventList>("/api/v1/audit/events", { kind: "LogOpened", limit: 1 }, signal);
-    return events[0] ? Date.parse(events[0].at) + 1 : null; // it is told in whole milliseconds, rounded down
-  },
-  staleTime: Infinity,
-});
-
 /** The crontab as it stood; `query` holds the parameters of `GET /api/v1/audit/state`. */
 export const crontabQuery = (query: Parameters & { at: string }) =>
   queryOptions({
+    enabled: query.at !== "",
     queryKey: ["audit", "state", query],
     queryFn: ({ signal }) => master.request<Crontab>(withQuery("/api/v1/audit/state", query), { signal }),
     placeholderData: keepPreviousData,
@@ -38,6 +29,7 @@ export const crontabQuery = (query: Parameters & { at: string }) =>
 /** What is other now than it was. */
 export const differenceQuery = (from: string) =>
   queryOptions({
+    enabled: from !== "",
     queryKey: ["audit", "diff", from],
     queryFn: ({ signal }) => master.request<CrontabDifference>(withQuery("/api/v1/audit/diff", { from }), { signal }),
     placeholderData: keepPreviousData,
@@ -56,6 +48,13 @@ export const headQuery = queryOptions({
   queryKey: ["audit", "head"],
   queryFn: ({ signal }) => ask<ChainHead>("/api/v1/audit/head", {}, signal),
   refetchInterval: POLL_MS,
+});
+
+/** When the log began, rounded up to ms: before that nothing can be asked about. */
+export const logBeganQuery = queryOptions({
+  queryKey: ["audit", "began"],
+  queryFn: async ({ signal }) => Date.parse((await ask<ChainHead>("/api/v1/audit/head", { position: 0 }, signal)).at) + 1,
+  staleTime: Infinity,
 });
 
 /** Recompute the chain of hashes from the log and from the archive. Reads all of both. */
