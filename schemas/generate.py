@@ -45,6 +45,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
         "Errors are Problems.",
         (
             api.CommandOutcome,
+            api.DependencyGraph,
             api.ExecutionList,
             api.ExecutionView,
             api.FeedFrame,

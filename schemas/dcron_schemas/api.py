@@ -80,6 +80,29 @@ class JobFacets(Struct, frozen=True, kw_only=True):
     states: tuple[JobFacet, ...]  # enabled, paused
 
 
+class DependencyNode(Struct, frozen=True, kw_only=True):
+    """A job among those that hang together."""
+
+    job_id: str
+    name: str
+    enabled: bool
+
+
+class DependencyEdge(Struct, frozen=True, kw_only=True):
+    """One job comes after another."""
+
+    before: str  # a job id
+    after: str  # a job id
+    on: Literal["succeeded", "failed", "finished"]  # which ends of the one start the other
+
+
+class DependencyGraph(Struct, frozen=True, kw_only=True):
+    """The jobs that hang together with one, itself first, and what comes after what."""
+
+    jobs: tuple[DependencyNode, ...]
+    edges: tuple[DependencyEdge, ...]
+
+
 class RunAccepted(Struct, frozen=True, kw_only=True):
     """A manual run was put in the log; the run will have this id."""
 

@@ -49,6 +49,11 @@ class SimulatedStore(MemoryStore):
         """Compact all but the last few revisions."""
         self.compact(max(1, self._revision - 5))
 
+    @property
+    def leases(self) -> int:
+        """How many leases have not ended."""
+        return len(self._leases._ends)
+
     def under(self, prefix: str) -> list[KeyValue]:
         """Return all keys of a prefix, at once."""
         return list(self._under(prefix))

@@ -81,6 +81,22 @@ def test_a_worker_that_stood_still_while_it_held_a_run_does_not_start_it(tmp_pat
     assert not problems_of(history)
 
 
+def test_a_worker_that_stood_still_before_it_registered_begins_a_new_session(tmp_path: Path) -> None:
+    """G5: its lease has ended when it goes on; it does not end with it."""
+    with living(tmp_path, job(Program(0.1, 0.1, 0.0)), workers=1) as world:
+        [worker, *_] = world.services
+        while not world.store.leases:
+            world.loop.advance(0.001)
+        worker.stand_still()
+        world.loop.advance(LEASE_S + 1.0)
+        assert not world.store.under(KEYS.workers)
+        worker.go_on()
+        world.loop.advance(1.0)
+        assert world.store.under(KEYS.workers)
+        history = world.come_to_rest()
+    assert not problems_of(history)
+
+
 def test_a_tick_that_waited_is_not_started_by_both_claimers_of_a_worker(tmp_path: Path) -> None:
     """G4: the worker claims it from `runs/`, and does not know yet that the cursor has moved past it."""
     edit = job(Program(1.0, 1.0, 0.0), overlap="queue")

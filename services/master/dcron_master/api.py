@@ -19,13 +19,14 @@ from dcron_core.jobs.table import JobTable
 from dcron_core.jobs.validation import parse_job, parse_patch
 from dcron_master.asking import Asking, JobBody, PatchBody
 from dcron_master.commands import Commands
+from dcron_master.dependency_graph import graph_of
 from dcron_master.edits import Patch, Replacement
 from dcron_master.listing import Sort, State, Wanted, facets_of, page_of
 from dcron_master.next_ticks import NextTicks
 from dcron_master.projector import Projector
 from dcron_master.views import job_list, job_response
 from dcron_master.workers_api import Workers
-from dcron_schemas.api import CommandOutcome, Info, Job, JobFacets, JobList, RunAccepted
+from dcron_schemas.api import CommandOutcome, DependencyGraph, Info, Job, JobFacets, JobList, RunAccepted
 from dcron_schemas.events import (
     JobCreated,
     JobDeleted,
@@ -94,6 +95,11 @@ class JobController(Controller):
     ) -> Response[Job]:
         """Show a job; its version is the ETag."""
         return job_response(_entry(projector, job_id), clock.now(), 200)
+
+    @get("/{job_id:str}/dependencies", sync_to_thread=False)
+    def job_dependencies(self, job_id: FromPath[str], projector: NamedDependency[Projector]) -> DependencyGraph:
+        """Show the jobs that this one hangs together with: what comes before and after it, over any number of steps."""
+        return graph_of(_table(projector).entries(), _entry(projector, job_id))
 
     @put("/{job_id:str}", operation_class=JobBody)
     async def update_job(

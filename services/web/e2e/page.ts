@@ -66,6 +66,10 @@ export async function createJob(
 export async function expectAccessible(page: Page): Promise<void> {
   for (const theme of ["light", "dark"]) {
     await page.evaluate((name) => document.documentElement.setAttribute("data-mantine-color-scheme", name), theme);
+    await page.evaluate(async () => {
+      const passing = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+      await Promise.all(passing.map((animation) => animation.finished));
+    });
     await page.evaluate(AXE); // by the debugger, which the page's policy does not bind
     const findings = await page.evaluate(async () => {
       const { axe } = window as unknown as { axe: typeof import("axe-core") };

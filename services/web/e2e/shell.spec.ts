@@ -30,6 +30,7 @@ test("the theme is kept", async ({ page }) => {
 });
 
 test("every page can be used by everybody", async ({ page, api }) => {
+  test.slow(); // each page is looked at in both themes
   const job = await createJob(api, { name: "seen", run: { shell: "echo hello" }, tags: ["a"], description: "Says it." });
   const asked = await api.post(`/api/v1/jobs/${job.id}/run`);
   const { execution_id: run } = (await asked.json()) as { execution_id: string };

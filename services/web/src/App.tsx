@@ -1,8 +1,9 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { Suspense } from "react";
-import { Route, Switch } from "wouter";
+import { Route, Router, Switch } from "wouter";
 import { queryClient } from "./api/services";
+import { aroundNav } from "./components/leaving";
 import { NoticesProvider } from "./components/notices";
 import { PageFailure } from "./components/PageFailure";
 import { Loading } from "./components/states";
@@ -18,9 +19,11 @@ export function App() {
       <QueryClientProvider client={queryClient}>
         <LiveProvider>
           <NoticesProvider>
-            <Shell>
-              <Pages />
-            </Shell>
+            <Router aroundNav={aroundNav}>
+              <Shell>
+                <Pages />
+              </Shell>
+            </Router>
           </NoticesProvider>
         </LiveProvider>
       </QueryClientProvider>

@@ -24,6 +24,8 @@ export const routes: readonly PageRoute[] = [
     page: lazy(() => import("./pages/jobs/JobsPage")),
     nav: { label: "Jobs", icon: "jobs", key: "j" },
   },
+  { path: "/jobs/new", page: lazy(() => import("./pages/edit/EditPage")) },
+  { path: "/jobs/:id/edit", page: lazy(() => import("./pages/edit/EditPage")) },
   { path: "/jobs/:id", page: lazy(() => import("./pages/job/JobPage")) },
   {
     path: "/runs",

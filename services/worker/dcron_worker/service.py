@@ -25,7 +25,7 @@ from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
-from dcron_core.errors import StoreUnavailableError, UnavailableError
+from dcron_core.errors import LeaseLostError, StoreUnavailableError, UnavailableError
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -268,7 +268,11 @@ async def _session(parts: _Parts) -> None:
     """Register under a lease and claim until the lease is lost."""
     ttl_s = max(2, round(parse_duration(parts.settings.lease_ttl).total_seconds()))
     async with LeaseSession.open(parts.store, parts.clock, ttl_s) as session:
-        await _register(parts, session.lease)
+        try:
+            await _register(parts, session.lease)
+        except LeaseLostError as error:  # this worker stood still for so long, or etcd was so slow
+            log.warning("the lease ended before the registration", action="session.again", error=str(error))
+            return
         parts.readiness.met("lease")
         work = [
             asyncio.create_task(_claim_by_a_right_clock(parts, session)),

@@ -4,21 +4,41 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { type Parameters, type RequestOptions, UnreachableError, withQuery } from "./client";
 import { newKey } from "./keys";
 import { master } from "./services";
-import type { Forecast, Job, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList } from "./types";
+import type {
+  DependencyGraph, Forecast, Job, JobFacets, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList,
+} from "./types";
 
 const POLL_MS = 5_000; // what others change is not in the feed
+const MOST_PER_PAGE = 500;
 const COMMAND_ATTEMPTS = 3;
 
-export type JobQuery = Parameters;
-
 /** A page of jobs; `query` holds the parameters of `GET /api/v1/jobs`. */
-export const jobsQuery = (query: JobQuery) =>
+export const jobsQuery = (query: Parameters) =>
   queryOptions({
     queryKey: ["jobs", "list", query],
     queryFn: ({ signal }) => master.request<JobList>(withQuery("/api/v1/jobs", query), { signal }),
     refetchInterval: POLL_MS,
     placeholderData: keepPreviousData,
   });
+
+/** Every job that matches, page after page; for a command to all of them. */
+export async function allJobs(query: Parameters, signal?: AbortSignal): Promise<Job[]> {
+  const found: Job[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const address = withQuery("/api/v1/jobs", { ...query, limit: MOST_PER_PAGE, cursor });
+    const page: JobList = await master.request<JobList>(address, signal ? { signal } : {});
+    found.push(...page.jobs);
+    cursor = page.next_cursor;
+  }
+  return found;
+}
+
+export const facetsQuery = queryOptions({
+  queryKey: ["jobs", "facets"],
+  queryFn: ({ signal }) => master.request<JobFacets>("/api/v1/jobs/facets", { signal }),
+  staleTime: 30_000,
+});
 
 export const jobQuery = (jobId: string) =>
   queryOptions({
@@ -31,6 +51,12 @@ export const historyQuery = (jobId: string) =>
   queryOptions({
     queryKey: ["jobs", "history", jobId],
     queryFn: ({ signal }) => master.request<JobHistory>(`${jobPath(jobId)}/history`, { signal }),
+  });
+
+export const dependenciesQuery = (jobId: string) =>
+  queryOptions({
+    queryKey: ["jobs", "dependencies", jobId],
+    queryFn: ({ signal }) => master.request<DependencyGraph>(`${jobPath(jobId)}/dependencies`, { signal }),
   });
 
 /** The next `count` ticks of a definition, as they would be for the job `jobId` if it is given. */

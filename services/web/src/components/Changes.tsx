@@ -35,6 +35,6 @@ function Absent() {
 const isAbsent = (value: unknown): boolean => value === null || value === undefined;
 
 /** A text as it is; anything else as JSON. */
-function valueText(value: unknown): string {
+export function valueText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }

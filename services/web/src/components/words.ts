@@ -22,6 +22,21 @@ const TRIGGERS: Record<string, string> = {
   dependency: "Another job's end",
 };
 
+const EVENTS: Record<string, string> = {
+  LogOpened: "Log opened",
+  JobCreated: "Created",
+  JobUpdated: "Edited",
+  JobReverted: "Reverted",
+  JobRestored: "Restored",
+  JobPaused: "Paused",
+  JobResumed: "Resumed",
+  JobDeleted: "Deleted",
+  RunRequested: "Run asked for",
+  KillRequested: "Kill asked for",
+  LogRecordSkipped: "Record stepped over",
+};
+
+export const eventText = (kind: string): string => EVENTS[kind] ?? kind;
 export const reasonText = (reason: SkipReason): string => REASONS[reason];
 export const triggerText = (trigger: string): string => TRIGGERS[trigger] ?? trigger;
 

@@ -1,41 +1,69 @@
-import { type CSSProperties, useId, useRef, useState } from "react";
-import { Icon } from "../components/icons";
-import { formatClock } from "../time/instant";
+import { type CSSProperties, useId, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { Connection, Followed } from "./follower";
-import type { Line, LineBuffer } from "./lines";
+import type { LineBuffer } from "./lines";
+import { OutputBar } from "./OutputBar";
+import { OutputLine } from "./OutputLine";
+import { RowMap, type RowOptions } from "./rows";
 import { useFollowing } from "./useFollowing";
+import { useLineSearch } from "./useLineSearch";
+import { useOutputOptions } from "./useOutputOptions";
 
-const LINE_PX = 20; // --line-height in pages.css
-const BEYOND = 20; // lines drawn above and below what is in view
+const ROW_PX = 20; // --line-height in run.css
+const BEYOND = 20; // rows drawn above and below what is in view
+const HIGHEST_PX = 15_000_000; // browsers place nothing lower than about 17 million
+const PLAIN_COLUMNS = 7; // beside the number: its edges and the mark of stderr
+const STAMP_COLUMNS = 14;
 
-/** The output of a run. Only the lines in view are drawn, so that a long run costs no more than a short one. */
-export function OutputView({ buffer, followed }: { buffer: LineBuffer; followed: Followed }) {
-  const [stamped, setStamped] = useState(false);
+interface Props {
+  buffer: LineBuffer;
+  followed: Followed;
+  download: string; // where the whole output is had as a file
+}
+
+/** The output of a run. Only the lines in view are drawn, so that a million cost no more than a few. */
+export function OutputView({ buffer, followed, download }: Props) {
+  const options = useOutputOptions();
   const box = useRef<HTMLDivElement>(null);
   const heading = useId();
+  const [sought, seek] = useState("");
   const { lines, dropped } = buffer;
-  const view = useFollowing(box, followed.revision, dropped * LINE_PX);
-  const first = Math.max(0, Math.floor(view.scrollTop / LINE_PX) - BEYOND);
-  const last = Math.min(lines.length, Math.ceil((view.scrollTop + view.height) / LINE_PX) + BEYOND);
+  const found = useLineSearch(sought, lines, followed.revision);
+  const character = useCharacterWidth(box);
+  const digits = String(dropped + lines.length).length;
+  const gutter = digits + PLAIN_COLUMNS + (options.stamped ? STAMP_COLUMNS : 0);
+  const [width, setWidth] = useState(0);
+  const columns = options.wrapped && width > 0 ? Math.max(20, Math.floor(width / character) - gutter) : null;
+  const map = useRows(buffer, columns, options.stream, found.changed);
+
+  const contentPx = map.rows * ROW_PX;
+  const spacePx = Math.min(contentPx, HIGHEST_PX);
+  const view = useFollowing(box, spacePx, dropped * ROW_PX);
+  if (view.width !== width) setWidth(view.width);
+  const scale = contentPx > HIGHEST_PX ? (contentPx - view.height) / (HIGHEST_PX - view.height) : 1;
+  const topPx = view.scrollTop * scale;
+  const first = map.shownAt(Math.max(0, Math.floor(topPx / ROW_PX) - BEYOND));
+  const last = Math.min(map.count, map.shownAt(Math.ceil((topPx + view.height) / ROW_PX) + BEYOND) + 1);
+  const windowPx = view.scrollTop + (map.rowOf(first) * ROW_PX - topPx);
+
+  const goTo = (step: 1 | -1): void => {
+    const place = found.go(step);
+    if (place === null || !box.current) return;
+    view.setFollowing(false);
+    box.current.scrollTop = (map.rowOf(map.shownOf(place)) * ROW_PX - view.height / 2) / scale;
+  };
 
   return (
     <section className="panel output" aria-labelledby={heading}>
-      <div className="output-bar">
-        <h2 id={heading}>Output</h2>
-        <ConnectionNote connection={followed.connection} />
-        <div className="output-tools">
-          <Toggle on={stamped} set={setStamped} label="Timestamps" />
-          <Toggle on={view.following} set={view.setFollowing} label="Follow" />
-        </div>
-      </div>
+      <OutputBar heading={heading} connection={followed.connection} options={options} download={download}
+        sought={sought} seek={seek} found={found} go={goTo} following={view.following} follow={view.setFollowing} />
       {dropped > 0 && (
         <p className="table-note">
           The last {lines.length.toLocaleString("en")} lines are shown; {dropped.toLocaleString("en")} before them are
-          stored: <code>dcron logs</code> prints them all.
+          in the download.
         </p>
       )}
       <div
-        className={stamped ? "output-box output-stamped" : "output-box"}
+        className={`output-box${options.wrapped ? " output-wrapped" : ""}`}
         ref={box}
         onScroll={view.onScroll}
         tabIndex={0}
@@ -43,64 +71,57 @@ export function OutputView({ buffer, followed }: { buffer: LineBuffer; followed:
         aria-live="off"
         aria-labelledby={heading}
       >
-        {lines.length === 0 && <p className="output-none">{nothingYet(followed.connection)}</p>}
-        <div className="output-lines" style={sizeOf(buffer)}>
-          {lines.slice(first, last).map((line, index) => (
-            <OutputLine key={line.number} line={line} top={(first + index) * LINE_PX} stamped={stamped} />
-          ))}
+        {map.count === 0 && <p className="output-none">{nothingYet(followed.connection, lines.length > 0)}</p>}
+        <div className="output-lines" style={sizeOf(spacePx, buffer.longest, digits)}>
+          <div className="output-window" style={{ transform: `translateY(${windowPx}px)` }}>
+            {range(first, last).map((shown) => {
+              const place = map.placeOf(shown);
+              const line = lines[place];
+              return line && (
+                <OutputLine key={line.number} line={line} stamped={options.stamped} sought={found.sought} current={found.place === place} />
+              );
+            })}
+          </div>
         </div>
       </div>
     </section>
   );
 }
 
-function OutputLine({ line, top, stamped }: { line: Line; top: number; stamped: boolean }) {
-  return (
-    <div className={`line line-${line.stream}`} style={{ transform: `translateY(${top}px)` }}>
-      <span className="line-number">{line.number}</span>
-      {stamped && <time className="line-time">{formatClock(line.at)}</time>}
-      <span className="line-stream">{line.stream === "stderr" ? "err" : ""}</span>
-      <span className="line-text">{line.text}</span>
-      {line.cut > 0 && <span className="line-cut"> … {line.cut.toLocaleString("en")} more characters</span>}
-    </div>
-  );
+/** Which line is in which row, kept up to date with the buffer. */
+function useRows(
+  buffer: LineBuffer, columns: RowOptions["columns"], stream: RowOptions["stream"], changed: (from: number) => void,
+): RowMap {
+  const known = useRef<{ map: RowMap; buffer: LineBuffer } | null>(null);
+  const map = useMemo(() => new RowMap({ columns, stream }), [columns, stream]);
+  const from = Math.max(0, buffer.takeChanged() - 1 - buffer.dropped);
+  if (known.current?.map !== map || known.current.buffer !== buffer) map.update(buffer.lines, 0);
+  else map.update(buffer.lines, from);
+  known.current = { map, buffer };
+  useLayoutEffect(() => changed(from));
+  return map;
 }
 
-function Toggle({ on, set, label }: { on: boolean; set: (on: boolean) => void; label: string }) {
-  return (
-    <button type="button" className="button toggle" aria-pressed={on} onClick={() => set(!on)}>
-      {label === "Follow" && <Icon name="down" />}
-      {label}
-    </button>
-  );
+/** How wide a character of the box's font is, in pixels. */
+function useCharacterWidth(box: React.RefObject<HTMLElement | null>): number {
+  const [width, setWidth] = useState(8);
+  useLayoutEffect(() => {
+    const measure = (): void => {
+      const ruler = document.createElement("span");
+      ruler.textContent = "0".repeat(100);
+      ruler.className = "output-ruler";
+      box.current?.append(ruler);
+      setWidth(ruler.getBoundingClientRect().width / 100 || 8);
+      ruler.remove();
+    };
+    measure();
+    void document.fonts?.ready.then(measure);
+  }, [box]);
+  return width;
 }
 
-function ConnectionNote({ connection }: { connection: Connection }) {
-  return (
-    <span className={`connection connection-${connection.kind}`} role="status">
-      {connectionText(connection)}
-    </span>
-  );
-}
-
-function connectionText(connection: Connection): string {
-  switch (connection.kind) {
-    case "connecting":
-      return "Connecting…";
-    case "waiting":
-      return "Waiting for a worker";
-    case "live":
-      return "Live";
-    case "lost":
-      return `Connection lost; trying again (attempt ${connection.attempt})`;
-    case "refused":
-      return "Not available";
-    case "finished":
-      return "Complete";
-  }
-}
-
-function nothingYet(connection: Connection): string {
+function nothingYet(connection: Connection, filtered: boolean): string {
+  if (filtered) return "Nothing on this stream.";
   if (connection.kind === "finished") return "The run wrote nothing.";
   if (connection.kind === "waiting") {
     return "Nothing is recorded about this run yet. If it was just requested, it appears here when a worker takes it.";
@@ -108,6 +129,8 @@ function nothingYet(connection: Connection): string {
   return connection.kind === "live" ? "Nothing written yet." : "";
 }
 
-function sizeOf(buffer: LineBuffer): CSSProperties {
-  return { height: buffer.lines.length * LINE_PX, minWidth: `calc(${buffer.longest}ch + var(--gutter))` };
+function sizeOf(height: number, longest: number, digits: number): CSSProperties {
+  return { height, "--longest": `${longest}ch`, "--digits": `${digits}ch` } as CSSProperties;
 }
+
+const range = (from: number, to: number): number[] => Array.from({ length: Math.max(0, to - from) }, (_, n) => from + n);

@@ -35,6 +35,30 @@ describe("lines from chunks", () => {
   });
 });
 
+test("what changed is told once: the first line that may be other", () => {
+  const buffer = written(["stdout", "a\nb"], ["stderr", "c\n"]);
+  buffer.takeChanged();
+  expect(buffer.takeChanged()).toBe(4);
+  buffer.append({ seq: 3, stream: "stdout", at: "t3", text: "b" });
+  expect(buffer.takeChanged()).toBe(2);
+  buffer.append({ seq: 4, stream: "stderr", at: "t4", text: "d" });
+  expect(buffer.takeChanged()).toBe(4);
+});
+
+test("colours are kept beside the text, over pieces, and a rewritten line begins anew", () => {
+  const [line] = written(["stdout", "ok \x1b[31mfai"], ["stdout", "led\x1b[0m."]).lines;
+  expect(line).toMatchObject({
+    text: "ok failed.",
+    spans: [
+      { start: 0, style: null },
+      { start: 3, style: { fg: 1 } },
+      { start: 9, style: null },
+    ],
+  });
+  expect(written(["stdout", "plain\n"]).lines[0]?.spans).toBeNull();
+  expect(written(["stdout", "\x1b[1m10%\r\x1b[0m20%"]).lines[0]).toMatchObject({ text: "20%", spans: null });
+});
+
 describe("carriage returns", () => {
   test("before a newline they are part of it, also when a chunk ends between", () => {
     expect(texts(written(["stdout", "a\r\nb\r\n"]))).toEqual(["a", "b"]);
@@ -88,12 +112,12 @@ describe("bounds", () => {
 
   test("many long lines are bounded by their characters", () => {
     const buffer = new LineBuffer();
-    const count = 6_000;
-    const long = "y".repeat(30_000);
+    const count = 20_000;
+    const long = "y".repeat(5_000);
     let most = 0;
     for (let seq = 0; seq < count; seq++) {
       buffer.append({ seq, stream: "stdout", at: "", text: `${seq} ${long}\n` });
-      if (seq % 100 === 0) most = Math.max(most, charactersOf(buffer));
+      if (seq % 500 === 0) most = Math.max(most, charactersOf(buffer));
     }
     expect(most).toBeGreaterThan(MAX_CHARACTERS * 0.9);
     expect(most).toBeLessThanOrEqual(MAX_CHARACTERS * 1.1 + MAX_LINE_LENGTH);

@@ -2,23 +2,24 @@ import { type RefObject, useCallback, useLayoutEffect, useRef, useState } from "
 
 const NEAR_PX = 8; // so near the end counts as at the end
 
-interface Following {
+export interface Following {
   following: boolean; // whether the view keeps to the end
   setFollowing(on: boolean): void;
   scrollTop: number;
   height: number; // of what is in view
+  width: number;
   onScroll(): void;
 }
 
 /**
  * Keep a scrolled box at its end while output comes, until the user scrolls up; at the end again it goes on.
  *
- * `revision` grows when the content does. `droppedPx` is the height of what was taken away at the top over
- * all time, so that what the user reads stays where it is.
+ * `contentPx` is how high the content is. `droppedPx` is the height of what was taken away at the top over all
+ * time, so that what the user reads stays where it is.
  */
-export function useFollowing(box: RefObject<HTMLElement | null>, revision: number, droppedPx: number): Following {
-  const [following, setFollowingState] = useState(true);
-  const [view, setView] = useState({ scrollTop: 0, height: 0 });
+export function useFollowing(box: RefObject<HTMLElement | null>, contentPx: number, droppedPx: number): Following {
+  const [following, setFollowing] = useState(true);
+  const [view, setView] = useState({ scrollTop: 0, height: 0, width: 0 });
   const lastTop = useRef(0);
   const lastDropped = useRef(droppedPx);
 
@@ -26,8 +27,10 @@ export function useFollowing(box: RefObject<HTMLElement | null>, revision: numbe
     const element = box.current;
     if (!element) return;
     lastTop.current = element.scrollTop;
-    const seen = { scrollTop: element.scrollTop, height: element.clientHeight };
-    setView((known) => (known.scrollTop === seen.scrollTop && known.height === seen.height ? known : seen));
+    const seen = { scrollTop: element.scrollTop, height: element.clientHeight, width: element.clientWidth };
+    setView((known) =>
+      known.scrollTop === seen.scrollTop && known.height === seen.height && known.width === seen.width ? known : seen,
+    );
   }, [box]);
 
   useLayoutEffect(() => {
@@ -37,7 +40,7 @@ export function useFollowing(box: RefObject<HTMLElement | null>, revision: numbe
     else if (droppedPx > lastDropped.current) element.scrollTop -= droppedPx - lastDropped.current;
     lastDropped.current = droppedPx;
     measure();
-  }, [box, following, revision, droppedPx, measure]);
+  }, [box, following, contentPx, droppedPx, measure]);
 
   useLayoutEffect(() => {
     if (!box.current) return;
@@ -50,9 +53,9 @@ export function useFollowing(box: RefObject<HTMLElement | null>, revision: numbe
     const element = box.current;
     if (!element) return;
     const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - NEAR_PX;
-    if (atEnd) setFollowingState(true);
-    else if (element.scrollTop < lastTop.current) setFollowingState(false); // up: by the user's hand
+    if (atEnd) setFollowing(true);
+    else if (element.scrollTop < lastTop.current) setFollowing(false); // up: by the user's hand
     measure();
   };
-  return { following, setFollowing: setFollowingState, ...view, onScroll };
+  return { following, setFollowing, ...view, onScroll };
 }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 const AA = 4.5; // WCAG 2.2, 1.4.3: text
+const GRAPHICS = 3; // WCAG 2.2, 1.4.11: what is drawn
 const css = readFileSync(new URL("tokens.css", import.meta.url), "utf8");
 const [light = "", dark = ""] = css.split(':root[data-mantine-color-scheme="dark"]');
 
@@ -25,6 +26,10 @@ function contrast(a: string, b: string): number {
 const onGrounds = ["text", "muted", "accent", "good", "warn", "bad"].flatMap((text) =>
   ["ground", "surface", "sunken", "hover"].map((ground) => [text, ground] as const),
 );
+// output: its colours on its ground, and on that of the lines of stderr
+const onOutput = ["text", "muted", "accent", "good", "warn", "bad", "odd", "ansi-grey", "ansi-cyan"].flatMap((text) =>
+  ["sunken", "bad-ground", "busy-ground"].map((ground) => [text, ground] as const),
+);
 const onOwn = ["good", "bad", "warn", "busy", "quiet", "odd"].map((tone) => [tone, `${tone}-ground`] as const);
 
 const onFills = ["accent", "bad"].flatMap((tone) =>
@@ -35,7 +40,11 @@ describe.each([
   ["light", colours(light)],
   ["dark", colours(dark)],
 ])("in the %s theme", (_, palette) => {
-  test.each([...onGrounds, ...onOwn, ...onFills])("%s can be read on %s", (text, ground) => {
+  test.each(["good", "bad", "warn", "busy", "quiet", "odd"])("a bar that is %s stands out", (tone) => {
+    expect(contrast(palette.get(`chart-${tone}`)!, palette.get("surface")!)).toBeGreaterThanOrEqual(GRAPHICS);
+  });
+
+  test.each([...onGrounds, ...onOwn, ...onOutput, ...onFills])("%s can be read on %s", (text, ground) => {
     expect(contrast(palette.get(text)!, palette.get(ground)!)).toBeGreaterThanOrEqual(AA);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatAbsolute, formatCountdown, formatRelative } from "./instant";
+import { formatAbsolute, formatBrief, formatCountdown, formatRelative } from "./instant";
 
 const now = Date.parse("2026-03-28T12:00:00Z");
 const after = (ms: number): string => new Date(now + ms).toISOString();
@@ -14,6 +14,16 @@ test.each([
   [-93_600_000, "1d 2h ago"],
 ])("an instant %d ms from now reads %s", (ms, text) => {
   expect(formatRelative(after(ms), now)).toBe(text);
+});
+
+test.each([
+  [0, "now"],
+  [-12_000, "12s ago"],
+  [-2_014_000, "33m ago"],
+  [-93_600_000, "1d ago"],
+  [7_500_000, "in 2h"],
+])("an instant %d ms from now reads in brief %s", (ms, text) => {
+  expect(formatBrief(after(ms), now)).toBe(text);
 });
 
 test.each([

@@ -11,6 +11,11 @@ export function formatRelative(instant: string, now: number): string {
   return ahead > 0 ? `in ${formatElapsed(ahead)}` : `${formatElapsed(-ahead)} ago`;
 }
 
+/** The same in one unit, for what is long past: `now`, `12s ago`, `33m ago`, `4d ago`. */
+export function formatBrief(instant: string, now: number): string {
+  return formatRelative(instant, now).replace(/(\d+[dhm]) \d+[hms]( ago)?$/, "$1$2");
+}
+
 /** When a job is due next. A tick that is past but not yet replaced by the next one is due now. */
 export function formatCountdown(instant: string, now: number): string {
   return Date.parse(instant) - now < NOW_MS ? "now" : formatRelative(instant, now);

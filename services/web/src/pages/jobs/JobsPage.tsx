@@ -1,41 +1,40 @@
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { Link } from "wouter";
-import { latestQuery } from "../../api/ingester";
-import { jobsQuery } from "../../api/master";
+import { recentQuery } from "../../api/ingester";
+import { allJobs, jobsQuery } from "../../api/master";
 import { useFilters } from "../../api/useFilters";
 import { usePages } from "../../api/usePages";
 import { useNotices } from "../../components/notices";
 import { Pager } from "../../components/Pager";
-import { SearchField } from "../../components/SearchField";
 import { Empty, Ready } from "../../components/states";
 import { StaleBanner } from "../../components/Trouble";
 import { usePageTitle } from "../../components/usePageTitle";
-import { JobsTable } from "./JobsTable";
+import { BulkBar } from "./BulkBar";
+import { isFiltered, JOB_FILTERS, type JobFilters } from "./filters";
+import { JobsFilters } from "./JobsFilters";
+import { JobsTable, RECENT } from "./JobsTable";
 import "./jobs.css";
+import { useSelection } from "./useSelection";
 
 const PAGE_SIZE = 50;
-const FILTERS = { q: "" };
 
-/** All jobs: when they run next, how they ended last. */
+/** All jobs: when they run next, how they ended last; and what can be done with many of them. */
 export default function JobsPage() {
   usePageTitle("Jobs");
-  const [{ q }, setFilters] = useFilters(FILTERS);
+  const [filters, setFilters] = useFilters(JOB_FILTERS);
   const pages = usePages();
+  const selection = useSelection();
   const notices = useNotices();
-  const jobs = useQuery(jobsQuery({ q, cursor: pages.cursor, limit: PAGE_SIZE }));
-  const latest = useLatestRuns(jobs.data?.jobs.map((job) => job.job_id) ?? []);
+  const jobs = useQuery(jobsQuery({ ...filters, cursor: pages.cursor, limit: PAGE_SIZE }));
+  const recent = useRecentRuns(jobs.data?.jobs.map((job) => job.job_id) ?? []);
 
-  const search = (text: string): void => {
+  const change = (some: Partial<JobFilters>): void => {
     pages.first();
-    setFilters({ q: text });
+    setFilters(some);
   };
-  const requested = (executionId: string): void =>
-    notices.done(
-      <>
-        Run requested. <Link href={`/runs/${executionId}`}>See its output</Link>
-      </>,
-    );
+  const selectAll = async (): Promise<void> => {
+    await allJobs(filters).then(selection.add, notices.failed);
+  };
 
   return (
     <>
@@ -43,14 +42,25 @@ export default function JobsPage() {
         <h1>
           Jobs {jobs.data && <span className="count">{jobs.data.total.toLocaleString("en")}</span>}
         </h1>
-        <SearchField label="Search jobs" value={q} onSearch={search} />
+        <JobsFilters filters={filters} change={change} />
       </div>
-      <Ready query={jobs}>
+      <Ready query={jobs} rows={12}>
         {(data) => (
           <>
-            {!jobs.error && latest.error && <StaleBanner error={latest.error} knownAt={latest.dataUpdatedAt || null} />}
-            {data.jobs.length === 0 && (q ? <Empty title={`No job matches “${q}”`} /> : <NoJobs />)}
-            {data.jobs.length > 0 && <JobsTable jobs={data.jobs} latest={latest.runs} onRun={requested} />}
+            {!jobs.error && recent.error && <StaleBanner error={recent.error} knownAt={recent.dataUpdatedAt || null} />}
+            {data.jobs.length === 0 && (isFiltered(filters) ? <NoMatch filters={filters} /> : <NoJobs />)}
+            {selection.jobs.size > 0 && (
+              <BulkBar selected={selection.jobs} total={data.total} selectAll={selectAll} clear={selection.clear} />
+            )}
+            {data.jobs.length > 0 && (
+              <JobsTable
+                jobs={data.jobs}
+                recent={recent.runs}
+                selection={selection}
+                sort={filters.sort}
+                onSort={(sort) => change({ sort })}
+              />
+            )}
             <Pager pages={pages} nextCursor={data.next_cursor} />
           </>
         )}
@@ -59,11 +69,15 @@ export default function JobsPage() {
   );
 }
 
-/** The newest run of each job; null while nothing is known of any. */
-function useLatestRuns(jobIds: string[]) {
-  const { data, error, dataUpdatedAt } = useQuery(latestQuery(jobIds));
-  const runs = useMemo(() => data && new Map(data.executions.map((run) => [run.job_id, run])), [data]);
+/** The last runs of each job; null while nothing is known of any. */
+function useRecentRuns(jobIds: string[]) {
+  const { data, error, dataUpdatedAt } = useQuery(recentQuery(jobIds, RECENT));
+  const runs = useMemo(() => data && new Map(data.jobs.map((job) => [job.job_id, job.runs])), [data]);
   return { runs: runs ?? null, error, dataUpdatedAt };
+}
+
+function NoMatch({ filters: { q } }: { filters: JobFilters }) {
+  return <Empty title={q ? `No job matches “${q}”` : "No job matches these filters"} />;
 }
 
 function NoJobs() {

@@ -1,27 +1,51 @@
+import { Checkbox } from "@mantine/core";
 import { Link } from "wouter";
-import type { Execution, Job } from "../../api/types";
-import { JobActions } from "../../components/JobActions";
+import type { Job, RecentRun } from "../../api/types";
 import { JobState } from "../../components/JobState";
+import { SortHeader } from "../../components/SortHeader";
+import { Sparkline } from "../../components/Sparkline";
 import { StatusBadge } from "../../components/StatusBadge";
 import { Ago, Countdown, RunTime } from "../../components/When";
+import { JobRowActions } from "./JobRowActions";
+import type { Selection } from "./useSelection";
+
+export const RECENT = 20; // runs in a sparkline
 
 interface Props {
   jobs: Job[];
-  latest: Map<string, Execution> | null; // by job id; null: not known
-  onRun(executionId: string): void;
+  recent: ReadonlyMap<string, readonly RecentRun[]> | null; // by job id, newest first; null: not known
+  selection: Selection;
+  sort: string;
+  onSort(sort: string): void;
 }
 
-export function JobsTable({ jobs, latest, onRun }: Props) {
+export function JobsTable({ jobs, recent, selection, sort, onSort }: Props) {
+  const chosen = jobs.filter(({ job_id }) => selection.jobs.has(job_id)).length;
   return (
     <div className="panel">
       <table className="table jobs-table">
         <thead>
           <tr>
-            <th scope="col">Job</th>
+            <th scope="col" className="jobs-choose">
+              <Checkbox
+                aria-label="Choose all on this page"
+                checked={chosen === jobs.length}
+                indeterminate={chosen > 0 && chosen < jobs.length}
+                onChange={() => (chosen === jobs.length ? selection.remove(jobs) : selection.add(jobs))}
+              />
+            </th>
+            <SortHeader by="name" sort={sort} onSort={onSort}>
+              Job
+            </SortHeader>
             <th scope="col">Schedule</th>
-            <th scope="col">Next</th>
+            <SortHeader by="next_tick" sort={sort} onSort={onSort}>
+              Next
+            </SortHeader>
             <th scope="col">Last run</th>
-            <th scope="col">State</th>
+            <th scope="col">Recent</th>
+            <SortHeader by="updated_at" sort={sort} onSort={onSort} className="jobs-changed">
+              Changed
+            </SortHeader>
             <th scope="col">
               <span className="visually-hidden">Actions</span>
             </th>
@@ -29,18 +53,7 @@ export function JobsTable({ jobs, latest, onRun }: Props) {
         </thead>
         <tbody>
           {jobs.map((job) => (
-            <tr key={job.job_id}>
-              <JobCells job={job} />
-              <td className="cell-last">
-                <LastRun known={latest !== null} run={latest?.get(job.job_id)} />
-              </td>
-              <td className="cell-state">
-                <JobState enabled={job.spec.enabled ?? true} />
-              </td>
-              <td className="cell-actions">
-                <JobActions job={job} onRun={onRun} />
-              </td>
-            </tr>
+            <JobRow key={job.job_id} job={job} runs={recent && (recent.get(job.job_id) ?? [])} selection={selection} />
           ))}
         </tbody>
       </table>
@@ -48,29 +61,60 @@ export function JobsTable({ jobs, latest, onRun }: Props) {
   );
 }
 
+function JobRow({ job, runs, selection }: { job: Job; runs: readonly RecentRun[] | null; selection: Selection }) {
+  const chosen = selection.jobs.has(job.job_id);
+  return (
+    <tr aria-selected={chosen} className={chosen ? "chosen" : undefined}>
+      <td className="jobs-choose">
+        <Checkbox aria-label={`Choose ${job.spec.name}`} checked={chosen} onChange={() => selection.toggle(job)} />
+      </td>
+      <JobCells job={job} />
+      <td className="cell-last">
+        <LastRun runs={runs} />
+      </td>
+      <td className="cell-recent">{runs && runs.length > 0 && <Sparkline runs={runs} room={RECENT} />}</td>
+      <td className="jobs-changed muted">
+        <Ago at={job.updated_at} brief />
+      </td>
+      <td className="cell-actions">
+        <JobRowActions job={job} />
+      </td>
+    </tr>
+  );
+}
+
 function JobCells({ job }: { job: Job }) {
-  const { name, namespace = "default", description, timezone = "UTC" } = job.spec;
+  const { name, namespace = "default", description, timezone = "UTC", tags = [], enabled = true } = job.spec;
   return (
     <>
       <th scope="row" className="cell-job">
-        <Link href={`/jobs/${job.job_id}`} className="job-name">
-          {name}
-        </Link>
-        <span className="job-namespace">{namespace}</span>
+        <div className="cell-job-line">
+          <Link href={`/jobs/${job.job_id}`} className="job-name">
+            {name}
+          </Link>
+          <span className="job-namespace">{namespace}</span>
+          {tags.map((tag) => (
+            <span key={tag} className="job-tag">
+              {tag}
+            </span>
+          ))}
+        </div>
         {description && <span className="job-description">{description}</span>}
       </th>
-      <td className="cell-schedule">
-        {job.schedule_text}
+      <td className="cell-schedule" title={job.schedule_text}>
+        {job.schedule_words || job.schedule_text}
       </td>
-      <td className="cell-next">
-        {job.next_tick ? <Countdown to={job.next_tick} zone={timezone} /> : <span className="muted">–</span>}
+      <td className="cell-next number-left">
+        {!enabled && <JobState enabled={false} />}
+        {enabled && (job.next_tick ? <Countdown to={job.next_tick} zone={timezone} /> : <span className="muted">–</span>)}
       </td>
     </>
   );
 }
 
-function LastRun({ known, run }: { known: boolean; run: Execution | undefined }) {
-  if (!run) return <span className="muted">{known ? "Never ran" : "…"}</span>;
+function LastRun({ runs }: { runs: readonly RecentRun[] | null }) {
+  const run = runs?.[0];
+  if (!run) return <span className="muted">{runs ? "Never ran" : "…"}</span>;
   return (
     <Link href={`/runs/${run.execution_id}`} className="last-run">
       <StatusBadge status={run.status} />
@@ -82,10 +126,10 @@ function LastRun({ known, run }: { known: boolean; run: Execution | undefined })
   );
 }
 
-function EndedAgo({ run }: { run: Execution }) {
+function EndedAgo({ run }: { run: RecentRun }) {
   return (
     <>
-      <Ago at={run.finished_at ?? run.started_at ?? run.due_at} />
+      <Ago at={run.finished_at ?? run.started_at ?? run.due_at} brief />
       {" · "}
     </>
   );

@@ -24,7 +24,7 @@ export function ComingTicks() {
       limit: 0,
     }),
   );
-  const first = useQuery(jobsQuery({ sort: "next_tick", job_state: "enabled", limit: MOST_ROWS }));
+  const first = useQuery(jobsQuery({ sort: "next_tick", state: "enabled", limit: MOST_ROWS }));
   return (
     <section className="overview-part">
       <h2>The next hour</h2>

@@ -1,25 +1,28 @@
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { Link } from "wouter";
-import { RunOutput } from "../../api/ingester";
 import type { Service } from "../../api/client";
+import { RunOutput } from "../../api/ingester";
+import { killRun } from "../../api/master";
 import { ingesterService } from "../../api/services";
 import type { Execution } from "../../api/types";
-import { Fact, Facts } from "../../components/Facts";
+import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { Icon } from "../../components/icons";
+import { useNotices } from "../../components/notices";
 import { Ready } from "../../components/states";
 import { StatusBadge, statusText } from "../../components/StatusBadge";
 import { Trouble } from "../../components/Trouble";
 import { usePageTitle } from "../../components/usePageTitle";
-import { At, RunTime } from "../../components/When";
-import { bytesText, exitText, triggerText } from "../../components/words";
 import { OutputView } from "../../output/OutputView";
 import { useRun } from "../../output/useRun";
 import type { PageProps } from "../../routes";
-import { formatDuration } from "../../time/duration";
+import { Attempts } from "./Attempts";
+import { Phases } from "./Phases";
+import { RunFacts } from "./RunFacts";
 import "./run.css";
 
-/** One run: its facts, and its output as it is written. */
+/** One run: how it went, and its output as it is written. */
 export default function RunPage({ params: { id = "" } }: PageProps) {
   usePageTitle("Run");
   const service = useQuery(ingesterService);
@@ -44,57 +47,47 @@ function FollowedRun({ service, executionId }: { service: Service; executionId: 
           <h1>Run{execution && <> of {execution.job_name}</>}</h1>
           {execution && <StatusBadge status={execution.status} />}
         </div>
+        {execution?.status === "running" && <Kill execution={execution} />}
       </div>
       {connection.kind === "refused" && <Trouble error={connection.error} />}
-      {execution && <RunFacts execution={execution} />}
+      {execution && (
+        <section className="panel run-panel" aria-label="How it went">
+          <Phases execution={execution} />
+          <RunFacts execution={execution} />
+          <Attempts execution={execution} />
+        </section>
+      )}
       {execution?.error && (
         <div className="banner banner-failed">
           <Icon name="alert" />
           <p>{execution.error}</p>
         </div>
       )}
-      {buffer && <OutputView buffer={buffer} followed={followed} />}
+      {buffer && <OutputView buffer={buffer} followed={followed} download={source.downloadAddress()} />}
     </>
   );
 }
 
-function RunFacts({ execution: run }: { execution: Execution }) {
-  const late = run.started_at && Math.max(0, Date.parse(run.started_at) - Date.parse(run.due_at));
+function Kill({ execution }: { execution: Execution }) {
+  const [asking, ask] = useState(false);
+  const notices = useNotices();
+  const confirm = async (): Promise<void> => {
+    await killRun(execution.job_id, execution.execution_id);
+    ask(false);
+    notices.done("The run is asked to end.");
+  };
   return (
-    <section className="panel facts-panel" aria-label="Facts">
-      <Facts>
-        <Fact name="Due">
-          <At at={run.due_at} />
-          <span className="detail">
-            {triggerText(run.trigger)}
-            {run.attempt > 1 && `, attempt ${run.attempt}`}
-          </span>
-        </Fact>
-        <Fact name="Started">
-          {run.started_at ? <At at={run.started_at} /> : "–"}
-          {late !== null && late !== "" && <span className="detail">{formatDuration(late)} after due</span>}
-        </Fact>
-        <Fact name="Duration">
-          <RunTime run={run} />
-        </Fact>
-        <Fact name="Exit">{exitText(run)}</Fact>
-        <Fact name="Worker">
-          {run.worker_id}
-          {run.host && (
-            <span className="detail">
-              {run.host}
-              {run.pid !== null && `, pid ${run.pid}`}
-            </span>
-          )}
-        </Fact>
-        {run.cpu_user_s !== null && (
-          <Fact name="CPU">
-            {formatDuration((run.cpu_user_s + (run.cpu_system_s ?? 0)) * 1000)}
-            {run.max_rss_bytes ? <span className="detail">{bytesText(run.max_rss_bytes)} memory</span> : null}
-          </Fact>
-        )}
-        <Fact name="Job version">{run.job_version}</Fact>
-      </Facts>
-    </section>
+    <>
+      <Button color="red" variant="light" leftSection={<Icon name="stop" />} onClick={() => ask(true)}>
+        Kill
+      </Button>
+      {asking && (
+        <ConfirmDialog title={`Kill this run of ${execution.job_name}?`} action="Kill" danger confirm={confirm} close={() => ask(false)}>
+          <p className="muted">
+            All its processes get SIGTERM, and SIGKILL when the job's <code>kill_grace</code> is over.
+          </p>
+        </ConfirmDialog>
+      )}
+    </>
   );
 }

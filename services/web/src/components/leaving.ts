@@ -1,0 +1,43 @@
+/** Keeps people from losing what they typed: a page that holds something unsaved is asked before the address changes. */
+
+import { useCallback, useEffect, useState } from "react";
+import type { AroundNavHandler } from "wouter";
+
+type Go = () => void;
+
+let guard: ((go: Go) => void) | null = null; // of the page that is open
+
+/** For the router: every link and shortcut goes through here. The browser's own buttons do not. */
+export const aroundNav: AroundNavHandler = (navigate, to, options) => {
+  const go = (): void => navigate(to, options);
+  if (guard) guard(go);
+  else go();
+};
+
+interface Leaving {
+  isAsked: boolean; // somebody wants to leave
+  leave(): void;
+  stay(): void;
+  pass(go: Go): void; // leave without being asked, when all is saved
+}
+
+/** Asks before the page is left while `isUnsaved`; the browser asks itself before it is closed or loaded anew. */
+export function useLeaving(isUnsaved: boolean): Leaving {
+  const [asked, ask] = useState<{ go: Go } | null>(null);
+  useEffect(() => {
+    if (!isUnsaved) return;
+    const closing = (event: BeforeUnloadEvent): void => event.preventDefault();
+    guard = (go) => ask({ go });
+    window.addEventListener("beforeunload", closing);
+    return () => {
+      guard = null;
+      window.removeEventListener("beforeunload", closing);
+    };
+  }, [isUnsaved]);
+
+  const pass = useCallback((go: Go) => {
+    guard = null;
+    go();
+  }, []);
+  return { isAsked: asked !== null, leave: () => asked && pass(asked.go), stay: () => ask(null), pass };
+}

@@ -1,0 +1,27 @@
+import { Button } from "@mantine/core";
+import { useState } from "react";
+import { useLocation } from "wouter";
+import type { Job } from "../../api/types";
+import { Icon } from "../../components/icons";
+import { JobMenu } from "./JobMenu";
+import { RunNowDialog } from "./RunNowDialog";
+import { usePause } from "./usePause";
+
+/** Run now, Pause or Resume, and what is done seldom. */
+export function JobActions({ job }: { job: Job }) {
+  const [asking, ask] = useState(false);
+  const [, navigate] = useLocation();
+  const { enabled, busy, toggle } = usePause(job);
+  return (
+    <div className="actions">
+      <Button variant="filled" onClick={() => ask(true)} leftSection={<Icon name="play" />}>
+        Run now
+      </Button>
+      <Button disabled={busy} onClick={toggle} leftSection={<Icon name={enabled ? "pause" : "resume"} />}>
+        {enabled ? "Pause" : "Resume"}
+      </Button>
+      <JobMenu job={job} />
+      {asking && <RunNowDialog job={job} requested={(id) => navigate(`/runs/${id}`)} close={() => ask(false)} />}
+    </div>
+  );
+}
