@@ -57,7 +57,9 @@ async function jobs(browser) {
 
 async function bareUse(browser) {
   const page = await freshPage(browser);
-  await page.setContent(`<input><div>${"<p>A row of text that is there from the start</p>".repeat(2000)}</div>`);
+  const body = `<input><div>${"<p>A row of text that is there from the start</p>".repeat(2000)}</div>`;
+  await page.route("**/bare", (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto("/bare");
   await page.mouse.move(600, 600);
   const frames = await scrolled(page, 120, 240);
   await page.locator("input").focus();
