@@ -15,7 +15,7 @@ const DCRON = join(ROOT, ".venv/bin/dcron");
 const PORT = Number(process.env.SCREENSHOTS_PORT ?? 8790);
 const PAGE = `http://127.0.0.1:${PORT}`;
 const STORY_S = Number(process.env.SCREENSHOTS_STORY_S ?? 100); // so long the jobs run before the first picture
-const MOST_BYTES = 150_000;
+const MOST_BYTES = 160_000;
 
 const data = mkdtempSync(join(tmpdir(), "dcron-screenshots-"));
 
