@@ -18,6 +18,7 @@ from benchmarks import (
     lateness,
     lists,
     output,
+    page,
     replay,
     scale,
     throughput,
@@ -40,6 +41,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "output": output.run,
     "scale": scale.run,
     "failover": failover.run,
+    "page": page.run,
 }
 
 

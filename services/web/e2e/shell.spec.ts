@@ -10,8 +10,10 @@ test("the site begins at its first page, and the keyboard leads on", async ({ pa
   await page.keyboard.press("g");
   await page.keyboard.press("j");
   await expect(page).toHaveURL(/\/jobs$/);
+  const search = page.getByRole("searchbox", { name: "Search jobs" });
+  await expect(search).toBeVisible();
   await page.keyboard.press("/");
-  await expect(page.getByRole("searchbox", { name: "Search jobs" })).toBeFocused();
+  await expect(search).toBeFocused();
   await page.keyboard.press("Escape");
   await page.locator("main").focus();
   await page.keyboard.press("?");
