@@ -60,12 +60,8 @@ def _url(client: Client, *parts: str) -> str:
 
 def _table(workers: tuple[WorkerView, ...]) -> Table:
     now = SystemClock().now()
-    columns = ("drained by", "host", "pid", "slots", "labels", "clock", "spool", "started")
-    table = Table(box=None, header_style="bold")
-    table.add_column("worker", no_wrap=True, overflow="fold")  # never cut short: it is pasted into `drain`
-    table.add_column("state", no_wrap=True, overflow="fold")
-    for name in columns:
-        table.add_column(name)
+    columns = ("worker", "state", "drained by", "host", "pid", "slots", "labels", "clock", "spool", "started")
+    table = Table(*columns, box=None, header_style="bold")
     for worker in workers:
         table.add_row(
             Text(worker.worker_id),
