@@ -18,19 +18,17 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, closing
-from datetime import datetime
 from statistics import median
 from typing import TypeVar
 
 from msgspec import Struct
 
 from benchmarks.results import BenchmarkError, Result, result
+from benchmarks.run_records import records_of_runs
 from benchmarks.stack import TOKEN, running_servers, started_service, wait_until_ready
-from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.durations import parse_duration
 from dcron_core.settings import MasterSettings, WorkerSettings
 from dcron_schemas.api import Job
-from dcron_schemas.codec import decode_record
 from dcron_schemas.job import JobSpec, Run, Schedule
 from dcron_schemas.records import Execution, ExecutionLost, ExecutionStarted
 from dcron_standalone.client import Client
@@ -80,24 +78,18 @@ class Records:
         self.losses: dict[str, float] = {}  # execution id → when Kafka took it in
         self._more = asyncio.Condition()
 
-    async def read(self, settings: WorkerSettings, log: KafkaLog) -> None:
+    async def read(self, bootstrap: str) -> None:
         """Read on until cancelled."""
-        from_start = dict.fromkeys(range(settings.execution_partitions), 0)
-        async with log.reader(settings.executions_topic, from_start) as reader:
-            while True:
-                for item in await reader.poll(1.0):
-                    self._take(decode_record(item.value), item.at)
-                async with self._more:
-                    self._more.notify_all()
-
-    def _take(self, record: object, at: datetime) -> None:
-        match record:
-            case ExecutionStarted(execution=execution, started_at=started_at):
-                self.starts.append(Start(execution, started_at.timestamp()))
-            case ExecutionLost(execution=execution):
-                self.losses.setdefault(execution.execution_id, at.timestamp())
-            case _:
-                pass
+        async for sent in records_of_runs(bootstrap, math.inf):
+            match sent.record:
+                case ExecutionStarted(execution=execution, started_at=started_at):
+                    self.starts.append(Start(execution, started_at.timestamp()))
+                case ExecutionLost(execution=execution):
+                    self.losses.setdefault(execution.execution_id, sent.at)
+                case _:
+                    continue
+            async with self._more:
+                self._more.notify_all()
 
     async def start_of(self, execution_id: str) -> Start:
         """Wait for that run's start."""
@@ -183,14 +175,13 @@ def _each_second(number: int) -> JobSpec:
 @asynccontextmanager
 async def _records(bootstrap: str) -> AsyncIterator[Records]:
     """Keep reading the records of runs while open."""
-    records, settings = Records(), WorkerSettings(token=TOKEN)
-    async with KafkaLog.open(bootstrap) as log:
-        reading = asyncio.create_task(records.read(settings, log))
-        try:
-            yield records
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+    records = Records()
+    reading = asyncio.create_task(records.read(bootstrap))
+    try:
+        yield records
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 def _results(rounds: list[Round]) -> list[Result]:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from benchmarks import (
     calls,
+    catch_up,
     claims,
     commands,
     failover,
@@ -17,6 +18,7 @@ from benchmarks import (
     lateness,
     lists,
     output,
+    page,
     replay,
     scale,
     throughput,
@@ -32,12 +34,14 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "calls": calls.run,
     "latency": latency.run,
     "ingest": ingest.run,
+    "catch_up": catch_up.run,
     "commands": commands.run,
     "replay": replay.run,
     "lists": lists.run,
     "output": output.run,
     "scale": scale.run,
     "failover": failover.run,
+    "page": page.run,
 }
 
 

@@ -10,7 +10,7 @@ take turns.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -58,7 +58,7 @@ class Stored(Struct, frozen=True):
 
 async def run() -> list[Result]:
     """Measure; raise BenchmarkError unless every document is stored."""
-    records = list(_records())
+    records = list(lines_of_runs(RUNS, LINES))
     documents = list(batch_of(records, parse_duration(DEFAULTS.retention)).output)
     ours: list[Stored] = []
     bare: list[Stored] = []
@@ -71,7 +71,7 @@ async def run() -> list[Result]:
             bare.append(_insert(mongodb[f"bare_{round_}"]["output"], documents))
             settings = await _filled(servers, round_, records)
             ours.append(await _ingest(settings, len(records)))
-            _check(mongodb[settings.mongodb_database]["output"], len(records))
+            check_stored(mongodb[settings.mongodb_database]["output"], len(records))
             say(f"  round {round_ + 1}: dcron {ours[-1].rate:,.0f} documents a second, the limit {bare[-1].rate:,.0f}")
     value, limit = _whole(ours).rate, _whole(bare).rate
     goal = f"at least {GOAL_RATIO:g} of the limit"
@@ -86,11 +86,11 @@ def _warm_up() -> int:
     return WARM_UP_BATCHES * DEFAULTS.batch_size
 
 
-def _records() -> Iterator[OutputChunk]:
+def lines_of_runs(runs: int, lines: int) -> Iterator[OutputChunk]:
     """Yield output as runs write it side by side: a line of about 110 bytes from each in turn."""
     began = datetime.now(UTC)
-    for seq in range(LINES):
-        for number in range(RUNS):
+    for seq in range(lines):
+        for number in range(runs):
             job_id = f"0198f5a0-1111-7000-8000-{number:012x}"
             at = began + timedelta(milliseconds=seq)
             text = f"{at.isoformat()} INFO copied part {seq:06d} of archive-{number:04d}.tar.zst, checked its hash\n"
@@ -121,24 +121,33 @@ async def _filled(servers: LocalServers, round_: int, records: list[OutputChunk]
         mongodb_database=f"round_{round_}",
         consumer_group=f"round-{round_}",
     )
+    await fill(settings, records)
+    return settings
+
+
+async def fill(settings: LogIngesterSettings, records: Sequence[OutputChunk]) -> None:
+    """Produce the records as workers do."""
     async with KafkaLog.open(settings.kafka) as log, log.producer() as producer:
         await log.ensure_topics(plan_of(settings).topics)
         for start in range(0, len(records), SUBMITTED_AT_ONCE):
             some = records[start : start + SUBMITTED_AT_ONCE]
             topic = settings.executions_topic
             await asyncio.gather(*[await producer.submit(topic, each.execution_id, encode(each)) for each in some])
-    return settings
+
+
+def variables_of(settings: LogIngesterSettings) -> dict[str, str]:
+    """Return where these settings differ from the defaults, as a service reads it."""
+    given = ("kafka", "topic_prefix", "mongodb", "mongodb_database", "consumer_group")
+    return {f"DCRON_{name.upper()}": str(getattr(settings, name)) for name in given}
 
 
 async def _ingest(settings: LogIngesterSettings, total: int) -> Stored:
     """Ingest the topic, which holds `total` records."""
-    given = ("kafka", "topic_prefix", "mongodb", "mongodb_database", "consumer_group")
-    variables = {f"DCRON_{name.upper()}": str(getattr(settings, name)) for name in given}
-    with running_log_ingester(variables) as url:
+    with running_log_ingester(variables_of(settings)) as url:
         async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as http:
-            began, began_s = await _documents(http)
+            began, began_s = await documents_stored(http)
             while True:
-                stored, at_s = await _documents(http)
+                stored, at_s = await documents_stored(http)
                 if began < _warm_up():
                     began, began_s = stored, at_s
                 if stored >= total:
@@ -148,7 +157,7 @@ async def _ingest(settings: LogIngesterSettings, total: int) -> Stored:
                 await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _documents(http: httpx.AsyncClient) -> tuple[int, float]:
+async def documents_stored(http: httpx.AsyncClient) -> tuple[int, float]:
     """Return how many documents of output the log-ingester has stored, and when it said so."""
     answer = await http.get("/metrics")
     now_s = time.perf_counter()
@@ -159,7 +168,8 @@ async def _documents(http: httpx.AsyncClient) -> tuple[int, float]:
     return 0, now_s
 
 
-def _check(collection: Collection[Document], total: int) -> None:
+def check_stored(collection: Collection[Document], total: int) -> None:
+    """Raise BenchmarkError unless the collection holds so many documents."""
     found = collection.count_documents({})
     if found != total:
         raise BenchmarkError(f"MongoDB holds {found} documents in place of {total}")

@@ -1,6 +1,7 @@
 """How long a line takes from a running job to the browser: printed → websocket frame received.
 
-The job prints its clock, at irregular intervals from 10 to 150 ms; the client follows the run as the page does.
+The job prints its clock, at irregular intervals from 10 to 150 ms; the client follows the run as the page does. First
+there is one client, then there are 200 of the same run, all in one process; each client's frame counts.
 
 The limit is the same record through Kafka alone: one bare producer, one bare consumer that tails the topic's one
 partition, both in one process. It is measured before and after, on the same broker, with the stack running.
@@ -10,13 +11,16 @@ import asyncio
 import random
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from inspect import getsource
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosedOK
 
 from benchmarks.results import BenchmarkError, Result, percentile, result
 from benchmarks.stack import RunningStack, running_stack
@@ -29,6 +33,7 @@ from dcron_schemas.records import OutputChunk
 from dcron_standalone.terminal import say
 
 LINES = 400
+VIEWERS = (1, 200)
 WARM_UP_LINES = 20
 GAPS_S = (0.01, 0.15)
 SEED = 20
@@ -43,37 +48,60 @@ async def run() -> list[Result]:
     with running_stack() as stack:
         say(f"{LINES} lines, and {LINES} records past dcron, after {WARM_UP_LINES} of each to warm up")
         before = await _through_kafka(stack, LINES // 2)
-        ours = await _to_the_browser(stack)
+        ours = {viewers: await _to_browsers(stack, viewers) for viewers in VIEWERS}
         bare = before + await _through_kafka(stack, LINES - LINES // 2)
-    return [_result("line_latency_p50", ours, bare, 0.5), _result("line_latency_p99", ours, bare, 0.99)]
+    return [_result(viewers, ages_ms, bare, share) for viewers, ages_ms in ours.items() for share in (0.5, 0.99)]
 
 
-def print_lines(count: int, shortest_s: float, longest_s: float, seed: int) -> None:
-    """Be the job: print the clock's nanoseconds, and words to make a line of usual length."""
+def print_lines(begin: str, count: int, shortest_s: float, longest_s: float, seed: int) -> None:
+    """Be the job: once there is a file `begin`, print the clock's nanoseconds, and words to a line of usual length."""
+    while not Path(begin).exists():
+        time.sleep(0.1)
     gaps = random.Random(seed)
     for number in range(count):
         time.sleep(gaps.uniform(shortest_s, longest_s))
         print(time.time_ns(), f"INFO worked on item {number}, all is well and nothing else is to be said", flush=True)
 
 
-async def _to_the_browser(stack: RunningStack) -> list[float]:
-    """Run the job and follow it; return how old each line was when it arrived, in ms."""
-    call = f"print_lines({WARM_UP_LINES + LINES}, {GAPS_S[0]}, {GAPS_S[1]}, {SEED})"
-    script = f"import random, time\n{getsource(print_lines)}\n{call}"
+async def _to_browsers(stack: RunningStack, viewers: int) -> list[float]:
+    """Run the job and follow it; return how old each line was when it arrived at each viewer, in ms."""
     client = stack.client
-    job = client.create(JobSpec(name="talkative", run=Run(argv=(sys.executable, "-c", script))))
-    execution_id = client.run(job).execution_id
-    url = f"{client.log_ingester_url.replace('http', 'ws', 1)}/ws/executions/{execution_id}"
+    token = {"Authorization": f"Bearer {client.access.token}"}
+    with TemporaryDirectory(prefix="dcron-benchmark-") as directory:
+        begin = Path(directory) / "begin"
+        call = f"print_lines({str(begin)!r}, {WARM_UP_LINES + LINES}, {GAPS_S[0]}, {GAPS_S[1]}, {SEED})"
+        script = f"import random, time\nfrom pathlib import Path\n{getsource(print_lines)}\n{call}"
+        job = client.create(JobSpec(name=f"talkative-{viewers}", run=Run(argv=(sys.executable, "-c", script))))
+        url = f"{client.log_ingester_url.replace('http', 'ws', 1)}/ws/executions/{client.run(job).execution_id}"
+        all_there = asyncio.Barrier(viewers + 1)
+        async with asyncio.TaskGroup() as group:
+            following = [group.create_task(_follow(url, token, all_there)) for _ in range(viewers)]
+            await all_there.wait()
+            begin.touch()
+    return [age_ms for each in following for age_ms in _ages_ms(each.result())]
+
+
+async def _follow(url: str, token: dict[str, str], all_there: asyncio.Barrier) -> list[tuple[int, bytes]]:
+    """Return when each frame arrived; what is in it is looked at afterwards, so as not to hold up the next one."""
+    arrived: list[tuple[int, bytes]] = []
+    async with connect(url, additional_headers=token, proxy=None, open_timeout=30) as socket:
+        with suppress(ConnectionClosedOK):
+            while True:
+                message = await socket.recv(decode=False)
+                arrived.append((time.time_ns(), message))
+                if len(arrived) == 1:
+                    await all_there.wait()
+    return arrived
+
+
+def _ages_ms(arrived: list[tuple[int, bytes]]) -> list[float]:
     ages_ms: list[float] = []
     rest = ""
-    token = {"Authorization": f"Bearer {client.access.token}"}
-    async with connect(url, additional_headers=token, proxy=None) as socket:
-        async for message in socket:
-            now_ns = time.time_ns()
-            frame = _frames.decode(message)
-            if isinstance(frame, OutputFrame):
-                *lines, rest = (rest + frame.chunk.text).split("\n")
-                ages_ms += [_age_ms(line, now_ns) for line in lines]
+    for now_ns, message in arrived:
+        frame = _frames.decode(message)
+        if isinstance(frame, OutputFrame):
+            *lines, rest = (rest + frame.chunk.text).split("\n")
+            ages_ms += [_age_ms(line, now_ns) for line in lines]
     if len(ages_ms) != WARM_UP_LINES + LINES:
         raise BenchmarkError(f"{len(ages_ms)} of {WARM_UP_LINES + LINES} lines arrived")
     return ages_ms[WARM_UP_LINES:]
@@ -119,6 +147,7 @@ def _age_ms(line: str, now_ns: int) -> float:
     return (now_ns - int(line.split(maxsplit=1)[0])) / 1e6
 
 
-def _result(name: str, ours: list[float], bare: list[float], share: float) -> Result:
+def _result(viewers: int, ours: list[float], bare: list[float], share: float) -> Result:
     value, limit = percentile(ours, share), percentile(bare, share)
-    return result(name, "ms", value, limit, f"at most {GOAL_MS:g} ms", met=value <= GOAL_MS)
+    name = "line_latency" if viewers == 1 else f"line_latency_{viewers}_viewers"
+    return result(f"{name}_p{share * 100:.0f}", "ms", value, limit, f"at most {GOAL_MS:g} ms", met=value <= GOAL_MS)

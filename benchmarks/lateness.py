@@ -10,7 +10,6 @@ neither side; what each round gave is printed.
 """
 
 import math
-import os
 import time
 from pathlib import Path
 from statistics import median
@@ -18,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
+from benchmarks.bare_starts import ENVIRONMENT, PROGRAM, bare_round
 from benchmarks.results import BenchmarkError, Result, percentile, result
 from benchmarks.run_records import records_of_runs
 from benchmarks.stack import RunningStack, running_stack
@@ -27,8 +27,6 @@ from dcron_schemas.job import JobSpec, Run, Schedule
 from dcron_schemas.records import OutputChunk
 from dcron_standalone.terminal import say
 
-PROGRAM = ("/bin/date", "+%s.%N")
-ENVIRONMENT = {"LANG": "C.UTF-8"}  # as dcron's runs have it
 RECORDED_WITHIN_S = 60.0
 SLOTS = 1000  # of each worker: by default there are 64, and of 1,000 due most would have to wait
 GOAL_MS = 15.0  # of the limit's, up to 100 due
@@ -62,7 +60,7 @@ async def _measured(stack: RunningStack, load: Load) -> list[Result]:
     say(f"{load.rounds} rounds of {load.jobs} starts of each kind, after {load.warm_up_rounds} to warm up")
     with TemporaryDirectory() as directory:
         bare = [
-            _bare_round(load, first + (round_ + 0.5) * load.period_s, Path(directory, str(round_)))
+            bare_round(load.jobs, first + (round_ + 0.5) * load.period_s, Path(directory, str(round_)))
             for round_ in range(-load.warm_up_rounds, load.rounds)
         ][load.warm_up_rounds :]
     ours = await _tick_rounds(stack.servers.kafka, load, {job.job_id for job in jobs}, first)
@@ -85,16 +83,6 @@ def _remove(stack: RunningStack, jobs: list[Job]) -> None:
 def _first_measured_round(load: Load) -> int:
     """Return the due instant, in seconds of the epoch, before which all rounds warm up."""
     return (math.ceil(time.time() / load.period_s) + 1 + load.warm_up_rounds) * load.period_s
-
-
-def _bare_round(load: Load, due: float, file: Path) -> list[float]:
-    """Start the programs at `due`; return how late each one was, in ms."""
-    output = (os.POSIX_SPAWN_OPEN, 1, str(file), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    time.sleep(max(0.0, due - time.time()))
-    started = [os.posix_spawn(PROGRAM[0], PROGRAM, ENVIRONMENT, file_actions=[output]) for _ in range(load.jobs)]
-    for process in started:
-        os.waitpid(process, 0)
-    return [(float(line) - due) * 1000 for line in file.read_text().splitlines()]
 
 
 async def _tick_rounds(bootstrap: str, load: Load, jobs: set[str], first: int) -> list[list[float]]:

@@ -40,10 +40,11 @@ class RunningStack(Struct, frozen=True):
 
 
 @contextmanager
-def running_servers(*names: str) -> Iterator[LocalServers]:
-    """Run those servers; none named: all three."""
-    with _directory() as data, LocalServers(data, TOOLS, names or ("etcd", "kafka", "mongodb")) as servers:
-        yield servers
+def running_servers(*names: str, data: Path | None = None) -> Iterator[LocalServers]:
+    """Run those servers; none named: all three. What they store is kept if `data` says where."""
+    with ExitStack() as stack:
+        directory = data or stack.enter_context(_directory())
+        yield stack.enter_context(LocalServers(directory, TOOLS, names or ("etcd", "kafka", "mongodb")))
 
 
 @contextmanager

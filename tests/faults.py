@@ -18,7 +18,12 @@ import httpx
 from dcron_standalone.supervision import Supervised
 from tests.cluster import Cluster, wait_until
 
-Kind = Literal["worker", "master", "log-ingester", "etcd", "kafka", "mongodb", "pause", "drain", "leave", "join"]
+Kind = Literal[
+    "worker", "master", "log-ingester", "etcd", "kafka", "mongodb",
+    "pause", "drain", "leave", "join",
+    "worker/kafka", "log-ingester/mongodb",
+]  # fmt: skip
+AWAY_S = 4.0
 STOPPED_WITHIN_S = 30.0
 
 
@@ -26,6 +31,7 @@ class Faults:
     """The first six kinds are SIGKILL and a new start; `pause` is SIGSTOP to a worker, `drain` asks one to rest.
 
     `leave` is SIGTERM to a log-ingester and a new start; `join` is one more log-ingester, which then leaves for good.
+    Of `a/b`, the first is struck after the second has been away for `AWAY_S`, and is there again before it.
     """
 
     def __init__(self, cluster: Cluster, kinds: Sequence[Kind], *, most_s: float, paused_s: float = 0.0) -> None:
@@ -54,22 +60,32 @@ class Faults:
         self.done.append(f"{kind} {down_s:.1f} s")
 
     @contextmanager
-    def _fault(self, kind: Kind) -> Iterator[None]:
+    def _fault(self, kind: str) -> Iterator[None]:
         servers = self._cluster.servers
-        if kind in ("etcd", "kafka", "mongodb"):
+        if "/" in kind:
+            struck, away = kind.split("/")
+            with self._fault(away):
+                time.sleep(AWAY_S)
+                with self._fault(struck):
+                    yield
+        elif kind in ("etcd", "kafka", "mongodb"):
             server = {"etcd": servers.etcd_server, "kafka": servers.kafka_server, "mongodb": servers.mongodb_server}[
                 kind
             ]
             server.kill()
             yield
             server.start()
-            return
-        if kind == "join":
+        elif kind == "join":
             with self._one_more_ingester():
                 yield
-            return
-        component = {"pause": "worker", "drain": "worker", "leave": "log-ingester"}.get(kind, kind)
-        service = self._dice.choice(self._cluster.all_of(component))
+        else:
+            component = {"pause": "worker", "drain": "worker", "leave": "log-ingester"}.get(kind, kind)
+            with self._struck(self._dice.choice(self._cluster.all_of(component)), kind):
+                yield
+
+    @contextmanager
+    def _struck(self, service: Supervised, kind: str) -> Iterator[None]:
+        """Do to this service what is meant for one of its component."""
         assert service.child is not None
         if kind == "pause":
             service.child.signal(signal.SIGSTOP)

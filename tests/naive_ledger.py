@@ -48,6 +48,7 @@ class NaiveLedger:
 
     windows: dict[str, list[Window]] = field(default_factory=lambda: defaultdict(list))  # by job
     versions: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)  # (job, version) → its definition
+    defined_s: dict[str, float] = field(default_factory=dict)  # job → when it came into the store
     openings: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))  # execution → claims
     wanted: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))  # execution → runs/
     fallen: list[str] = field(default_factory=list)  # cursors that did
@@ -107,6 +108,7 @@ def _read_writes(ledger: NaiveLedger, writes: Iterable[Write]) -> None:
         if kind == "jobs":
             if value is not None:
                 ledger.versions[name, value["version"]] = value["spec"]
+                ledger.defined_s.setdefault(name, write.at_s)
             _take_definition(ledger, name, jobs[name], value)
         elif kind == "ticks" and value is not None:
             tick = datetime.fromisoformat(value["tick"])

@@ -230,3 +230,13 @@ async def test_a_large_prefix_is_read_at_one_revision(store: KeyValueStore, pref
     stop.set()
     await writing
     assert len(seen) > 1  # it was written to in the meantime
+
+
+async def test_small_keys_do_not_hide_that_large_ones_follow(store: KeyValueStore, prefix: str) -> None:
+    """A thousand of the largest jobs come after ever so many small ones, and all are read."""
+    small = [Transaction((), (Put(f"{prefix}a{number:04}", b"0"),)) for number in range(600)]
+    large = [Transaction((), (Put(f"{prefix}b{number:04}", bytes(64 * 1024)),)) for number in range(1100)]
+    await store.transact_all([*small, *large])
+    items = (await store.read_prefix(prefix)).items
+    assert len(items) == 1700
+    assert sum(len(item.value) for item in items) == 600 + 1100 * 64 * 1024

@@ -36,8 +36,8 @@ from tests.output_judge import (
 )
 from tests.viewers import Audience, EventViewer, SocketViewer, Viewer
 
-EACH_ONCE: tuple[Kind, ...] = ("worker", "kafka", "log-ingester", "mongodb")
-ALL: tuple[Kind, ...] = (*EACH_ONCE, "leave", "join")
+FEW: tuple[Kind, ...] = ("worker/kafka", "log-ingester/mongodb")  # each of the four is killed
+ALL: tuple[Kind, ...] = ("worker", "kafka", "log-ingester", "mongodb", "leave", "join", *FEW)
 SETTLED_S = 180.0
 LOOK_EVERY_S = 0.2
 DEFAULTS = LogIngesterSettings(token=TOKEN)
@@ -75,7 +75,7 @@ class Size(NamedTuple):
     rest_s: float  # between two
 
 
-SHORT = Size(jobs=6, kinds=EACH_ONCE, seconds=15, most_s=1.0, rest_s=0.5)
+SHORT = Size(jobs=6, kinds=FEW, seconds=15, most_s=1.0, rest_s=0.5)
 LONG = Size(jobs=20, kinds=ALL, seconds=120, most_s=4.0, rest_s=2.0)
 
 
@@ -105,6 +105,7 @@ async def test_every_line_is_stored_once_and_seen_live_under_faults(private_clus
         *(each for view in views for each in viewers_saw_what_is_stored(runs[view.execution_id], view)),
     ]
     assert not problems, "\n".join([story, *problems[:20]])
+    assert jobs.that_printed() <= runs.keys(), f"{story}: {jobs.that_printed() - runs.keys()} are not stored"
     assert sum(run.status == "succeeded" for run in runs.values()) >= size.jobs, story
 
 
@@ -136,6 +137,10 @@ class _Jobs:
     def stop(self) -> None:
         """Tell all runs to end, and those that follow after a line or so."""
         self._stop.touch()
+
+    def that_printed(self) -> set[str]:
+        """Return the runs that came so far as to print."""
+        return {file.name for file in self._witnesses.iterdir()}
 
     def printed(self, run: Run) -> list[Printed]:
         """Return what the run says that it printed; nothing if it never came so far."""

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from dcron_core.clock import Clock
-from dcron_worker import former, runner, service, spool
+from dcron_worker import program as started
+from dcron_worker import run_ledger, runner, service, spool
 from dcron_worker.guard import Guard
 from dcron_worker.output import Chunk
 from dcron_worker.process import Process
@@ -51,14 +52,15 @@ class Machines:
         self._seed = seed
         self._alive: dict[tuple[str, str], SimulatedProcess] = {}  # (worker, execution) → process
 
-    def start(self, argv: Sequence[str], *, env: Mapping[str, str], clock: Clock, **_: object) -> "SimulatedProcess":
+    def start(self, program: started.Program, clock: Clock, _census: object) -> "SimulatedProcess":
         """Stand in for `start_process`."""
+        env = {name.decode(): value.decode() for name, value in program.environment.items()}
         witnessed = Witnessed(
             env["DCRON_EXECUTION_ID"], env["DCRON_WORKER_ID"], int(env["DCRON_FENCING_TOKEN"]), self._loop.time()
         )
         self.seen.append(witnessed)
         chance = random.Random(f"{self._seed} {witnessed.execution_id}")
-        process = SimulatedProcess(self, witnessed, Program.of(argv), chance, clock.now(), len(self.seen))
+        process = SimulatedProcess(self, witnessed, Program.of(program.arguments), chance, clock.now(), len(self.seen))
         self._alive[witnessed.worker_id, witnessed.execution_id] = process
         return process
 
@@ -88,6 +90,16 @@ class Machines:
         process.end(None, KILLED)
         return True
 
+    async def end_marked(self, roots: Sequence[Root]) -> int:
+        """Stand in for that of `process_table`."""
+        return sum([await self.end_left_over(root) for root in roots])
+
+
+def _not_looked_for(argv: Sequence[str], env: Mapping[str, str], *_: object) -> started.Program:
+    """Stand in for `program_of`: there is no such program on the disk."""
+    environment = {name.encode(): value.encode() for name, value in env.items()}
+    return started.Program(argv[0], [each.encode() for each in argv], environment, None, argv[0])
+
 
 @dataclass(frozen=True)
 class Program:
@@ -102,7 +114,7 @@ class Program:
         return ("simulated", str(self.least_s), str(self.most_s), str(self.failing))
 
     @classmethod
-    def of(cls, argv: Sequence[str]) -> "Program":
+    def of(cls, argv: Sequence[bytes]) -> "Program":
         return cls(*(float(each) for each in argv[1:]))
 
 
@@ -125,25 +137,22 @@ class SimulatedProcess(Process):
         self._machines = machines
         self._stubborn = chance.random() < STUBBORN
         self._reaction_s = chance.uniform(0.0, REACTION_S)
-        self._end: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self.over: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         exit_code = int(chance.random() < program.failing)
         machines.ends_by_itself(chance.uniform(program.least_s, program.most_s), self, exit_code)
 
     def end(self, exit_code: int | None, number: int | None) -> None:
         """It is over; nothing happens if it was already."""
-        if self._end.done():
+        if self.over.done():
             return
         self.witnessed.ended_s, self.witnessed.exit_code = self._machines.now_s(), exit_code
         self._machines.over(self)
-        self._end.set_result(Ended(exit_code=exit_code, signal=number))
-
-    async def wait(self) -> Ended:
-        return await asyncio.shield(self._end)
+        self.over.set_result(Ended(exit_code=exit_code, signal=number))
 
     async def terminate(self, grace: timedelta) -> None:
         if not self._stubborn:
             self._machines.later(self._reaction_s, self, TERMINATED)
-        await asyncio.wait((self._end,), timeout=grace.total_seconds())
+        await asyncio.wait((self.over,), timeout=grace.total_seconds())
         self.end(None, KILLED)
 
 
@@ -187,8 +196,10 @@ def simulated_outside(machines: Machines) -> Iterator[None]:
     """Let workers that are opened within find the simulated world outside of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "start_process", machines.start)
+        patch.setattr(runner, "program_of", _not_looked_for)
         patch.setattr(runner, "output_of", _no_output)
-        patch.setattr(former, "end_left_over", machines.end_left_over)
+        patch.setattr(run_ledger, "end_left_over", machines.end_left_over)
+        patch.setattr(run_ledger, "end_marked", machines.end_marked)
         patch.setattr(service, "Guard", SimulatedGuard)
         patch.setattr(service, "listen", lambda *_: _NoSocket())
         patch.setattr(service, "serving", _no_http)

@@ -47,7 +47,8 @@ class Link:
         self.loop = loop
         self.chance = chance
         self.pace = QUICK
-        self.cut = False
+        self.cut = False  # the way to etcd
+        self.log_cut = False  # the way to Kafka
         self.healed = asyncio.Event()
         self._streams: list[_Stream] = []
 
@@ -57,8 +58,11 @@ class Link:
         most_s = pace.slowest_s if self.chance.random() < pace.slow else pace.most_s
         return self.chance.uniform(pace.least_s, most_s)
 
-    def break_off(self) -> None:
-        """Nothing comes through any more."""
+    def break_off(self, *, from_store: bool = True, from_log: bool = True) -> None:
+        """Nothing comes through any more, to the one or to both."""
+        self.log_cut = self.log_cut or from_log
+        if not from_store or self.cut:
+            return
         self.cut = True
         self.healed.clear()
         for stream in self._streams:
@@ -66,8 +70,20 @@ class Link:
 
     def heal(self) -> None:
         """It does again."""
+        self.log_cut = False
+        if not self.cut:
+            return
         self.cut = False
         self.healed.set()
+        self.heal_watches()
+
+    def break_off_watch(self, prefix: str) -> None:
+        """Nothing of this one prefix comes through any more, until `heal_watches`."""
+        for stream in self._streams:
+            if stream.prefix == prefix:
+                stream.break_off()
+
+    def heal_watches(self) -> None:
         for stream in self._streams:
             stream.connect()
 
@@ -168,7 +184,7 @@ class _Stream:
         self.arrived: asyncio.Queue[Changes | CompactedError] = asyncio.Queue()
         self._store = store
         self._link = link
-        self._prefix = prefix
+        self.prefix = prefix
         self._next_revision = from_revision
         self._connection = 0  # counted: what an earlier one had under way is lost
         self._last_at = 0.0
@@ -180,7 +196,7 @@ class _Stream:
             return
         self._connection += 1
         try:
-            found = self._store.subscribe(self, self._prefix, self._next_revision)
+            found = self._store.subscribe(self, self.prefix, self._next_revision)
         except CompactedError as error:
             self._send(error)
             return
@@ -283,10 +299,10 @@ class _Producer:
         while self._under_way:
             oldest = self._under_way[0]
             await asyncio.sleep(link.way_s())
-            lost = link.cut and link.chance.random() < 0.5  # before it arrived, or only its answer
+            lost = link.log_cut and link.chance.random() < 0.5  # before it arrived, or only its answer
             offset = None if lost else self._log.append(oldest.topic, oldest.key, oldest.value, ())
             await asyncio.sleep(link.way_s())
-            if offset is None or link.cut:
+            if offset is None or link.log_cut:
                 await asyncio.sleep(CALL_TIMEOUT_S)
                 self._fail()
             else:

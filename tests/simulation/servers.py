@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from dcron_core.adapters.memory import MemoryLog, MemoryStore
 from dcron_core.clock import Clock
 from dcron_core.errors import CompactedError
-from dcron_core.ports.store import Changes, KeyValue, Removed
+from dcron_core.ports.store import Changes, KeyValue, Operation, Removed, Transaction
 from tests.simulation.lanes import LaneLoop
 
 LEASES_END_EVERY_S = 0.25  # how exact the store is about the end of leases; etcd: 0.5 s
@@ -49,8 +49,18 @@ class SimulatedStore(MemoryStore):
         """Compact all but the last few revisions."""
         self.compact(max(1, self._revision - 5))
 
-    def keys_under(self, prefix: str) -> list[str]:
-        return [item.key for item in self._under(prefix)]
+    @property
+    def leases(self) -> int:
+        """How many leases have not ended."""
+        return len(self._leases._ends)
+
+    def under(self, prefix: str) -> list[KeyValue]:
+        """Return all keys of a prefix, at once."""
+        return list(self._under(prefix))
+
+    def do(self, *operations: Operation) -> None:
+        """Write at once."""
+        self._apply(Transaction((), operations))
 
     def _record(self, events: list[KeyValue | Removed]) -> None:
         super()._record(events)

@@ -38,10 +38,12 @@ class Strike:
     whom: int  # number of a worker; -1: the master
     lasts_s: float  # of a crash: until the restart; inf: for ever
     orderly: bool = False  # of a crash: it is asked to stop, and drains
+    off: tuple[bool, bool] = (True, True)  # of a partition: whether from etcd, and from Kafka
 
     def __str__(self) -> str:
         whom = f"w{self.whom}" if self.whom >= 0 else "master"
-        return f"{self.at_s:7.3f} {self.trouble.value} {whom} {self.lasts_s:.2f} s{' (orderly)' * self.orderly}"
+        off = {(True, False): " from etcd", (False, True): " from Kafka"}.get(self.off, "")
+        return f"{self.trouble.value} {whom}{off} {self.lasts_s:.2f} s{' (orderly)' * self.orderly}"
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,7 @@ def _strikes(chance: random.Random, workers: int, trouble: Trouble) -> tuple[Str
         orderly = kind is Trouble.CRASH and chance.random() < 0.25
         if kind is Trouble.CRASH and whom > 0 and chance.random() < 0.15:
             lasts_s = float("inf")  # worker 0 always comes back
-        strikes.append(Strike(at_s, kind, whom, lasts_s, orderly))
+        off = chance.choice([(True, True), (True, False), (False, True)])
+        strikes.append(Strike(at_s, kind, whom, lasts_s, orderly, off if kind is Trouble.PARTITION else (True, True)))
         at_s += chance.choice([chance.uniform(0.0, 0.5), chance.uniform(1.0, 6.0)])
     return tuple(strikes)

@@ -5,6 +5,7 @@ the machine's clock or its randomness, so the same story always has the same his
 """
 
 import asyncio
+import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from dcron_master.sweeper import Sweeper
 from dcron_schemas.codec import encode
 from dcron_schemas.events import EventData, JobEvent, LogOpened
 from dcron_worker.service import open_worker
+from tests.naive_ledger import naive_ticks
 from tests.services import EXECUTIONS, JOB_EVENTS, KEYS, TOKEN
 from tests.simulation.lanes import Lane, LaneLoop
 from tests.simulation.machines import Machines, Witnessed, simulated_outside
@@ -96,7 +98,6 @@ class Service:
         self._lives = 0
         self._still_since: float | None = None
         self._stop = asyncio.Event()
-        self._paced_until = self._cut_until = 0.0
 
     def start(self) -> None:
         """Begin the next life."""
@@ -207,15 +208,26 @@ class World:
 
     def live(self) -> History:
         """Live the story to its end, and until all is at rest."""
+        with self.begun():
+            self.loop.advance(HEALED_AT_S)
+            return self.come_to_rest()
+
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Live while open, as far as `loop.advance` goes."""
         with simulated_outside(self.machines), self._traced():
             self._plan()
-            self.loop.advance(HEALED_AT_S)
-            self._heal()
-            while (left := self._left()) and self.loop.time() < SETTLED_BY_S:
-                self.loop.advance(2.0)
-            history = self._history(left)
-            self._end()
-        return history
+            try:
+                yield
+            finally:
+                self._end()
+
+    def come_to_rest(self) -> History:
+        """Heal everything, and wait until nothing is under way any more; return all that happened."""
+        self._heal()
+        while (left := self._left()) and self.loop.time() < SETTLED_BY_S:
+            self.loop.advance(2.0)
+        return self._history(left)
 
     def _plan(self) -> None:
         loop = self.loop
@@ -250,7 +262,7 @@ class World:
                 whom.stand_still()
                 later(lasts_s, whom.go_on)
             case Trouble.PARTITION:
-                whom.link.break_off()
+                whom.link.break_off(from_store=strike.off[0], from_log=strike.off[1])
                 later(lasts_s, whom.link.heal)
             case Trouble.SLOW:
                 whom.link.pace = SLOW
@@ -280,14 +292,23 @@ class World:
             self._start_again(service)
 
     def _left(self) -> list[str]:
-        """Return what is not at rest."""
-        keys = self.store.keys_under(KEYS.runs) + self.store.keys_under(KEYS.executions)
-        keys += self.store.keys_under(KEYS.all_active)
-        return keys or self._behind()
+        """Return the keys of what is not at rest."""
+        prefixes = (KEYS.runs, KEYS.executions, KEYS.all_active)
+        return [item.key for prefix in prefixes for item in self.store.under(prefix)] or self._behind()
 
     def _behind(self) -> list[str]:
-        """Wait in any case for the longest start deadline to pass after the last tick."""
-        return [] if self.loop.time() > HEALED_AT_S + 70 else ["time"]
+        """Return the jobs that have a tick which nobody has taken yet."""
+        behind = []
+        for item in self.store.under(KEYS.jobs):
+            job = json.loads(item.value)
+            if not job["spec"].get("schedule") or not job["spec"].get("enabled", True):
+                continue
+            ticks = naive_ticks(job["spec"], datetime.fromisoformat(job["anchor"]))
+            cursor = next(iter(self.store.under(KEYS.tick(job["job_id"]))), None)
+            taken = datetime.fromisoformat(json.loads(cursor.value)["tick"]) if cursor else BEGINNING
+            if ticks and ticks[-1] > taken:
+                behind.append(item.key)
+        return behind
 
     def _history(self, left: list[str]) -> History:
         return History(
@@ -296,7 +317,7 @@ class World:
             records=[each.value for each in self.log.records if each.topic == EXECUTIONS],
             processes=list(self.machines.seen),
             pauses={service.name: service.pauses for service in self.services},
-            left=[] if left == ["time"] else left,
+            left=left,
             failures=list(self.failures),
             ended_s=self.loop.time(),
             trace=self.trace,

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 
 from dcron_schemas.types import DURATION_PATTERN
 
@@ -15,6 +16,7 @@ _UNIT = {
 }
 
 
+@lru_cache(1024)  # a few texts, and several of them for each run
 def parse_duration(text: str) -> timedelta:
     """Return the duration; raise ValueError if `text` is not one."""
     if not re.match(DURATION_PATTERN, text):

@@ -77,8 +77,11 @@ class Join:
         """Take in a reading of the store."""
         if stored.execution is not None and _finality(stored.execution) >= _finality(self._document):
             self._take_document(stored.execution)
+        reach = self.next_seq  # without a hole up to here: frames take it at once, so it needs no bound
         for piece in stored.pieces:
-            self._take_piece(piece)
+            while reach in self._ahead:
+                reach += 1
+            self._take_piece(piece, wanted=piece.seq == reach)
         # Output is stored before the end of its run, and read after it.
         self._stored_is_all = stored.to_end and _finality(stored.execution) > RUNNING
 
@@ -110,10 +113,11 @@ class Join:
         if first or (not self.ended and before is not None and execution_view(before) != self._view()):
             self._state_changed = True
 
-    def _take_piece(self, piece: OutputPiece) -> None:
+    def _take_piece(self, piece: OutputPiece, *, wanted: bool = False) -> None:
         if piece.seq < self.next_seq or piece.seq in self._ahead:
             return
-        if piece.seq != self.next_seq and self._ahead_characters + len(piece.text) > AHEAD_CHARACTERS:
+        wanted = wanted or piece.seq == self.next_seq
+        if not wanted and self._ahead_characters + len(piece.text) > AHEAD_CHARACTERS:
             return
         self._ahead[piece.seq] = piece
         self._ahead_characters += len(piece.text)

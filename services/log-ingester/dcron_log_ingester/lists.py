@@ -109,13 +109,18 @@ class Lists:
     async def _has(self, document: Document, text: str, bound: Bound) -> bool:
         """Tell whether the run's output has the text in one of its streams, also where chunks meet.
 
-        Of a longer output, the first `MOST_SEARCHED_CHARACTERS` are searched.
+        Of a longer output, the first `MOST_SEARCHED_CHARACTERS` are searched. No more chunks are asked for than the
+        run's end says there are: each costs the server something, also one that is not there.
         """
         bound.runs -= 1
         ends = {"stdout": "", "stderr": ""}
         from_seq, read = 0, 0
+        chunks = document.get("output_chunks")  # None: the run goes on, or was lost
         while read < MOST_SEARCHED_CHARACTERS:
-            pieces = await self._store.output(document["_id"], from_seq, CHUNKS)
+            limit = CHUNKS if chunks is None else min(CHUNKS, chunks - from_seq)
+            if limit <= 0:
+                return False
+            pieces = await self._store.output(document["_id"], from_seq, limit)
             for piece in pieces:
                 joined = ends[piece.stream] + piece.text
                 if text in joined:
@@ -123,9 +128,9 @@ class Lists:
                 ends[piece.stream] = joined[-(len(text) - 1) :] if len(text) > 1 else ""
                 read += len(piece.text)
                 bound.characters -= len(piece.text)
-            if not pieces or pieces[-1].seq < from_seq + CHUNKS - 1:
+            if not pieces or pieces[-1].seq < from_seq + limit - 1:
                 return False
-            from_seq += CHUNKS
+            from_seq += limit
         return False
 
 

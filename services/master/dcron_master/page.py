@@ -8,6 +8,7 @@ from mimetypes import guess_type
 from pathlib import Path, PurePosixPath
 
 from litestar import MediaType, Response, get
+from litestar.config.compression import CompressionConfig
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
@@ -18,6 +19,8 @@ from dcron_core.http.problems import ProblemError
 
 BUILD = Path(__file__).parent / "page"
 COOKIE_LIFE_S = 30 * 24 * 3600
+# A third of the bytes on a phone's line; the API's answers are small, and are compressed by a proxy if at all.
+COMPRESSION = CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=["^/api/"])
 NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/openapi.json\n"
 
 

@@ -42,7 +42,7 @@ from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.next_ticks import NextTicks
-from dcron_master.page import login, page, security_headers
+from dcron_master.page import COMPRESSION, login, page, security_headers
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
 from dcron_master.skips import RecordSkips
@@ -187,6 +187,7 @@ def _application(
         openapi_config=OpenAPIConfig(title="dcron master", version=VERSION, path="/api", render_plugins=()),
         request_max_body_size=2 * MAX_JOB_BYTES,
         response_headers=security_headers(settings.log_ingester_url),
+        compression_config=COMPRESSION,
         logging_config=None,
     )
     return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)

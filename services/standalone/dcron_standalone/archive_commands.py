@@ -18,7 +18,7 @@ from dcron_schemas.audit import ChainHead, EventList, EventView, Verification
 from dcron_standalone.client import ApiError, Client
 from dcron_standalone.job_commands import DEFAULT_NAMESPACE, connected
 from dcron_standalone.moments import instant_in, local
-from dcron_standalone.terminal import complain, note, out, say
+from dcron_standalone.terminal import complain, note, say, say_table
 
 PAGE = 500
 PROOF_TIMEOUT_S = 3600.0  # it reads the whole log
@@ -77,7 +77,7 @@ def list_events(
     if as_json:
         print(msgspec.json.encode(events).decode())
     elif events:
-        out.print(_table(events), soft_wrap=False)
+        say_table(_table(events))
     else:
         note("no such events")
 

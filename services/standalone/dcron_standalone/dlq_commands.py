@@ -27,7 +27,7 @@ from dcron_schemas.dead_letters import (
 from dcron_standalone.client import Client, decoded
 from dcron_standalone.job_commands import connected
 from dcron_standalone.moments import instant_in, local
-from dcron_standalone.terminal import complain, note, out, say
+from dcron_standalone.terminal import complain, note, say, say_table
 
 PAGE = 200
 REPLAY_TIMEOUT = httpx.Timeout(120.0, connect=5.0)  # letters are read one by one in their topic
@@ -83,7 +83,7 @@ def list_letters(
     if not found:
         note("no such dead letters")
         return
-    out.print(_table(found), soft_wrap=False)
+    say_table(_table(found))
 
 
 @app.command(name="show")

@@ -15,7 +15,7 @@ from dcron_standalone.client import ApiError, Client
 from dcron_standalone.differences import change_lines
 from dcron_standalone.job_commands import Name, Namespace, connected, job_label, job_named, label
 from dcron_standalone.moments import local
-from dcron_standalone.terminal import note, out, say
+from dcron_standalone.terminal import note, say, say_table
 from dcron_standalone.yaml12 import Loader
 
 JOB_ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -60,7 +60,7 @@ def show_history(
             for line in change_lines(version.changes):
                 say(line)
     else:
-        out.print(_table(history), soft_wrap=False)
+        say_table(_table(history))
 
 
 def revert_job(

@@ -16,7 +16,7 @@ from dcron_standalone.client import ApiError, Client, find_access
 from dcron_standalone.job_files import definition_text, read_jobs
 from dcron_standalone.moments import ago, ahead
 from dcron_standalone.run_output import STATUS_STYLE, follow_run
-from dcron_standalone.terminal import note, out, say
+from dcron_standalone.terminal import note, say, say_table
 
 DEFAULT_NAMESPACE = "default"
 
@@ -114,7 +114,7 @@ def list_jobs(
         if not jobs:
             note("no jobs; `dcron job apply -f examples/hello.yaml` makes one")
             return
-        out.print(_table(jobs, _latest(client, jobs)), soft_wrap=False)
+        say_table(_table(jobs, _latest(client, jobs)))
 
 
 @app.command(name="show")

@@ -12,7 +12,7 @@ from dcron_schemas.audit import Ledger, LedgerTick, LedgerTotals
 from dcron_standalone.client import Client
 from dcron_standalone.job_commands import Namespace, connected
 from dcron_standalone.moments import instant_in, local
-from dcron_standalone.terminal import note, out, say
+from dcron_standalone.terminal import note, say, say_table
 
 TICKS_PER_PAGE = 10_000
 TIMEOUT_S = 600.0  # a million ticks take minutes
@@ -93,7 +93,7 @@ def _print(ledger: Ledger) -> None:
     of = f"job {ledger.job_id}" if ledger.job_id else "all jobs"
     note(f"{of}, {local(ledger.start)} to {local(ledger.end)}, definitions of log position {ledger.position}")
     if ledger.ticks:
-        out.print(_table(ledger), soft_wrap=False)
+        say_table(_table(ledger))
     hidden = ledger.totals.doubles + ledger.totals.unaccounted - len(ledger.ticks)
     if not ledger.job_id and hidden > 0:
         note(f"and {hidden} more; ask for a shorter range, or for one job", style="yellow")

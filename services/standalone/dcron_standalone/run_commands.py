@@ -14,7 +14,7 @@ from dcron_standalone.client import Client
 from dcron_standalone.job_commands import Namespace, connected
 from dcron_standalone.moments import instant_in, local, span_s
 from dcron_standalone.run_output import STATUS_STYLE
-from dcron_standalone.terminal import note, out
+from dcron_standalone.terminal import note, say_table
 
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 Since = Annotated[str, Parameter(help="An instant (2026-03-01T12:00Z) or how long ago (90s, 2h, 7d).")]
@@ -78,7 +78,7 @@ def list_runs(
     if not found:
         note("no such runs")
         return
-    out.print(_runs_table(found), soft_wrap=False)
+    say_table(_runs_table(found))
 
 
 def show_stats(
@@ -110,7 +110,7 @@ def show_stats(
     if as_json:
         print(msgspec.json.encode(found).decode())
         return
-    out.print(_stats_table(found, over_time=bool(job or bucket)), soft_wrap=False)
+    say_table(_stats_table(found, over_time=bool(job or bucket)))
     if found.jobs_left_out and not (job or bucket):
         note(f"and {found.jobs_left_out} more jobs; name one, or a namespace")
 

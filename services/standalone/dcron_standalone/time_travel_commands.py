@@ -18,7 +18,7 @@ from dcron_standalone.differences import change_lines
 from dcron_standalone.history_commands import JOB_ID
 from dcron_standalone.job_commands import Namespace, connected, job_label, label
 from dcron_standalone.moments import local, parse_moment
-from dcron_standalone.terminal import complain, note, out, say
+from dcron_standalone.terminal import complain, note, say, say_table
 
 At = Annotated[str, Parameter(name="--at", help="An instant with a zone, or such as '2h ago'.")]
 AsJson = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON for programs.")]
@@ -49,7 +49,7 @@ def show_state(*, at: At, namespace: Namespace = "", as_json: AsJson = False) ->
         return
     note(f"{len(jobs)} jobs at {local(instant)} (position {pages[0].position} of the log)")
     if jobs:
-        out.print(_table(jobs), soft_wrap=False)
+        say_table(_table(jobs))
 
 
 def show_difference(

@@ -12,7 +12,7 @@ from dcron_schemas.workers import WorkerList, WorkerView
 from dcron_standalone.client import Client, decoded
 from dcron_standalone.job_commands import connected
 from dcron_standalone.moments import ago
-from dcron_standalone.terminal import note, out, say
+from dcron_standalone.terminal import note, say, say_table
 
 app = App(name="workers", help="Workers: list, drain, undrain.")
 
@@ -33,7 +33,7 @@ def list_workers(*, as_json: Annotated[bool, Parameter(name="--json", negative="
     if as_json:
         print(msgspec.json.encode(workers).decode())
     elif workers:
-        out.print(_table(workers), soft_wrap=False)
+        say_table(_table(workers))
     else:
         note("no workers; `dcron worker` runs one")
 

@@ -10,9 +10,10 @@ test("the site begins at its first page, and the keyboard leads on", async ({ pa
   await page.keyboard.press("g");
   await page.keyboard.press("j");
   await expect(page).toHaveURL(/\/jobs$/);
-  await expect(page.getByRole("searchbox", { name: "Search jobs" })).toBeVisible(); // the page is there, not its address alone
+  const search = page.getByRole("searchbox", { name: "Search jobs" });
+  await expect(search).toBeVisible();
   await page.keyboard.press("/");
-  await expect(page.getByRole("searchbox", { name: "Search jobs" })).toBeFocused();
+  await expect(search).toBeFocused();
   await page.keyboard.press("Escape");
   await page.locator("main").focus();
   await page.keyboard.press("?");
@@ -31,6 +32,7 @@ test("the theme is kept", async ({ page }) => {
 });
 
 test("every page can be used by everybody", async ({ page, api }) => {
+  test.slow(); // each page is looked at in both themes
   const job = await createJob(api, { name: "seen", run: { shell: "echo hello" }, tags: ["a"], description: "Says it." });
   const asked = await api.post(`/api/v1/jobs/${job.id}/run`);
   const { execution_id: run } = (await asked.json()) as { execution_id: string };

@@ -19,7 +19,7 @@ from dcron_core.session import LeaseSession
 from dcron_schemas.codec import decode_state
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import TickCursor
-from dcron_worker.claiming import Claiming, wait_after
+from dcron_worker.claiming import AGAIN_AFTER, Claiming, wait_after
 from dcron_worker.claims import (
     claim_tick,
     excluded_records,
@@ -37,8 +37,9 @@ from dcron_worker.planner import Candidate
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted import WantedRuns
 
-AGAIN_AFTER = timedelta(milliseconds=150)  # when the lease was lost, or a claim of the same tick is under way
 STRANGERS_LOOK = timedelta(seconds=5)  # how often, at most, a worker looks at late ticks that it may not run
+LOOKS_AT_A_TIME = 20
+LOOK_AROUND_S = 0.05  # then others have their turn, whatever else there is to look at
 Skips = tuple[TickSkipped, ...]
 LONGEST_QUEUE = 100  # ticks of a job that wait; one that comes when so many do is skipped
 
@@ -71,8 +72,12 @@ class Claimer:
         """Do what is to be done now; return when to look again, None: when something changes."""
         now = self._with.clock.now()
         self._wake_for_slots(now)
-        for candidate in sorted(self._with.planner.ready(now), key=lambda candidate: candidate.tick):
-            self._look(candidate, now, session)  # the oldest tick gets the slot
+        over = self._with.clock.monotonic() + LOOK_AROUND_S
+        while candidates := self._with.planner.ready(now, LOOKS_AT_A_TIME):
+            for candidate in sorted(candidates, key=lambda candidate: candidate.tick):
+                self._look(candidate, now, session)  # the oldest tick gets the slot
+            if self._with.clock.monotonic() > over:
+                break  # after a long downtime a look can take milliseconds, and the lease is to be renewed meanwhile
         looks = (self._with.planner.next_look(), self._wanted.look(now, session))
         return min((look for look in looks if look is not None), default=None)
 
@@ -207,7 +212,8 @@ class Claimer:
             if not before or now < candidate.tick:  # what is alive may be over by the tick's instant
                 self._with.planner.look_again(candidate, candidate.tick)
             elif late:  # one that is made up for comes after those before it
-                self._with.planner.look_again(candidate, now + wait_after(candidate.looks))
+                told = bool(running) and self._with.is_told_of_end(candidate.entry.job_id, running, result.revision)
+                self._with.planner.look_again(candidate, now + wait_after(candidate.looks, told=told))
             else:
                 self._with.metrics.claims.labels("overlap").inc()
                 await self._overlapped(candidate, before)

@@ -11,6 +11,7 @@ from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValueStore
 from dcron_core.selectors import parse_selector
 from dcron_schemas.state import JobEntry
+from dcron_worker.awaited_ends import AwaitedEnds
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.entries import Entries
 from dcron_worker.launcher import Launcher
@@ -20,8 +21,10 @@ from dcron_worker.planner import Planner
 from dcron_worker.table import Table
 from dcron_worker.wanted_plan import WantedPlan
 
+AGAIN_AFTER = timedelta(milliseconds=150)  # when the lease was lost, or a claim of the same tick is under way
 FIRST_WAIT = timedelta(milliseconds=150)
 MOST_WAIT = timedelta(seconds=2)
+TOLD_WAIT = timedelta(seconds=10)
 
 
 class Claiming(Struct, frozen=True):
@@ -37,6 +40,7 @@ class Claiming(Struct, frozen=True):
     transactions: TransactionBatches
     entries: Entries
     launcher: Launcher
+    ends: AwaitedEnds
     clock: Clock
     stagger: timedelta  # how long the next worker in line waits for the one before
     metrics: WorkerMetrics
@@ -75,10 +79,14 @@ class Claiming(Struct, frozen=True):
         self.planner.wake(job_id, self.clock.now())
         self.wanted.wake(job_id)
 
+    def is_told_of_end(self, job_id: str, execution_id: str, revision: int) -> bool:
+        """See to it that what waits for a run, alive at that revision, is looked at as soon as that is over."""
+        return self.launcher.runs(execution_id) or self.ends.watch(job_id, execution_id, revision)
 
-def wait_after(looks: int) -> timedelta:
-    """Return how long to wait after so many looks: the end of a run elsewhere tells nobody."""
-    return min(MOST_WAIT, FIRST_WAIT * (1 << min(looks - 1, 10)))
+
+def wait_after(looks: int, *, told: bool = False) -> timedelta:
+    """Return how long to wait after so many looks; `told`: the end of what is waited for wakes it."""
+    return TOLD_WAIT if told else min(MOST_WAIT, FIRST_WAIT * (1 << min(looks - 1, 10)))
 
 
 def _matches(job: JobEntry, labels: Mapping[str, str]) -> bool:

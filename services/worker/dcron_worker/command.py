@@ -8,7 +8,7 @@ from msgspec import Struct
 from dcron_core.durations import parse_duration
 from dcron_schemas.job import JobSpec
 from dcron_schemas.records import Execution
-from dcron_worker.process import Confinement
+from dcron_worker.program import Confinement
 from dcron_worker.users import user_to_become
 
 # What a job finds in its environment besides its own; nothing of the worker's own environment leaks in.

@@ -1,17 +1,9 @@
 """What an earlier life of this worker, on the same data directory, left behind (design §5, "A run").
 
-A worker's death is its runs' death: the guard sees to it at once. Should the guard have died with it, the ledger
-is the second line. It keeps, for each run under way, a file with the process's id and start time; a worker that
-starts first ends what of it still runs, and then closes its entries: with the
-record that is still in the spool, with the outcome that etcd has, or, where nobody knows the outcome, as lost.
+A worker that starts first ends what still runs of its former runs (`run_ledger`), and then closes its entries: with
+the record that is still in the spool, with the outcome that etcd has, or, where nobody knows the outcome, as lost.
 """
 
-from contextlib import suppress
-from pathlib import Path
-from urllib.parse import quote, unquote
-
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.clock import Clock
@@ -23,62 +15,9 @@ from dcron_schemas.records import ExecutionLost
 from dcron_schemas.state import ExecutionEntry
 from dcron_worker.claims import Closing
 from dcron_worker.entries import Entries
-from dcron_worker.process import Process
-from dcron_worker.process_table import end_left_over
-from dcron_worker.process_tree import Mark, Root
 from dcron_worker.spool import Spool
 
 log = get_logger()
-
-
-class LedgerLine(Struct, frozen=True):
-    """A process of a run."""
-
-    pid: int
-    start_time: int  # clock ticks since boot
-
-
-class RunLedger:
-    """One small file for each run under way."""
-
-    def __init__(self, directory: Path, worker_id: str) -> None:
-        self._directory = directory
-        self._worker_id = worker_id
-        directory.mkdir(parents=True, exist_ok=True)
-
-    def remember(self, execution_id: str, process: Process) -> None:
-        """Write the process down, so that a later life of this worker can end it."""
-        if process.start_time is None:
-            return
-        line = LedgerLine(process.pid, process.start_time)
-        try:
-            self._file(execution_id).write_bytes(msgspec.json.encode(line))
-        except OSError as error:  # the guard is the first line; a disk that is full stops no run
-            log.warning("a run is not in the ledger", action="former.unwritten", error=str(error))
-
-    def forget(self, execution_id: str) -> None:
-        """The run is over."""
-        try:
-            self._file(execution_id).unlink(missing_ok=True)
-        except OSError as error:  # process id and start time never come again
-            log.warning("a run stays in the ledger", action="former.unwritten", error=str(error))
-
-    async def end_left_overs(self) -> int:
-        """Kill what is left of former runs; return how many there were."""
-        ended = 0
-        for file in sorted(self._directory.iterdir()):
-            try:
-                line = msgspec.json.decode(file.read_bytes(), type=LedgerLine)
-                mark = Mark(self._worker_id, unquote(file.name))
-                ended += await end_left_over(Root(mark, line.pid, line.start_time))
-            except msgspec.DecodeError:  # cut short by a crash in the very instant of the start
-                log.warning("a ledger file cannot be read", action="former.unreadable", file=file.name)
-            with suppress(OSError):  # a disk that takes no change; the process is gone all the same
-                file.unlink(missing_ok=True)
-        return ended
-
-    def _file(self, execution_id: str) -> Path:
-        return self._directory / quote(execution_id, safe="")
 
 
 async def closing_records(spool: Spool) -> dict[str, Closing]:

@@ -59,6 +59,7 @@ class HttpRun:
         self._clock = clock
         self._chunks: asyncio.Queue[Chunk] = asyncio.Queue(HELD_CHUNKS)
         self._task = asyncio.create_task(self._run(), name=f"{call.method} {call.url}")
+        self.over = asyncio.create_task(self.wait())
 
     async def wait(self) -> Ended:
         """Wait until the answer is complete, or there is none."""

@@ -15,11 +15,17 @@ from dcron_worker.entries import Entries
 from dcron_worker.runner import Claimed, Runner, Stop
 from dcron_worker.table import Table
 
+MOST_ENDING = 500
+
 log = get_logger()
 
 
 class Launcher:
-    """Takes claims from their decision to the end of their runs, at most `slots` at a time."""
+    """Takes claims from their decision to the end of their runs, at most `slots` at a time.
+
+    A slot is free again as soon as the run is over: writing down its end waits for the disk and for company. When more
+    than MOST_ENDING ends wait, those beyond hold their slots.
+    """
 
     def __init__(self, runner: Runner, table: Table, entries: Entries, clock: Clock, slots: int) -> None:
         self._runner = runner
@@ -27,13 +33,18 @@ class Launcher:
         self._entries = entries
         self._clock = clock
         self._slots = slots
-        self._taken = 0
+        self._in_slots: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()  # their runs are over
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def free_slots(self) -> int:
         """How many more runs may be claimed."""
-        return self._slots - self._taken
+        return self._slots - len(self._in_slots) - max(0, len(self._ending) - MOST_ENDING)
+
+    def runs(self, execution_id: str) -> bool:
+        """Tell whether that run is under way here."""
+        return self._runner.runs(execution_id)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that goes on by itself, over a change of the lease too."""
@@ -43,10 +54,9 @@ class Launcher:
         return task
 
     def spawn_in_slot(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """The same, for work that claims and runs: it holds a slot from now on to its end."""
-        self._taken += 1
+        """The same, for work that claims and runs: it holds a slot from now on until its run is over."""
         task = self.spawn(work)
-        task.add_done_callback(self._free)
+        self._in_slots.add(task)
         return task
 
     async def drained(self) -> None:
@@ -58,7 +68,9 @@ class Launcher:
         """Run what was claimed under the session's lease. A kill that came before the claim holds."""
         kill = self._table.kills.get(claimed.execution.execution_id)
         stop = Stop("killed", f"killed by {kill.requested_by}") if kill else None
-        await self._runner.run(claimed, session, stop)
+        task = asyncio.current_task()
+        assert task is not None
+        await self._runner.run(claimed, session, stop, on_over=lambda: self._free(task))
 
     async def adopt(self, claimed: Claimed, alive: KeyValue | None, claim_revision: int, session: LeaseSession) -> None:
         """Go on with a claim of our own whose answer was lost; if its lease is not ours any more, it is lost."""
@@ -72,11 +84,14 @@ class Launcher:
         )
         await self._entries.end(execution, lost)
 
-    def _free(self, _task: asyncio.Task[None]) -> None:
-        self._taken -= 1
+    def _free(self, task: asyncio.Task[None]) -> None:
+        self._in_slots.discard(task)
+        self._ending.add(task)
+        self._table.changed.set()  # the claimer looks when all that ends now has ended
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._table.changed.set()  # a slot may be free; the claimer looks when all that ends now has ended
+        for tasks in (self._tasks, self._in_slots, self._ending):
+            tasks.discard(task)
+        self._table.changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a run failed inside the worker", action="launcher.failed", error=repr(error), exc_info=error)

@@ -16,9 +16,8 @@ import signal
 import termios
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
 from msgspec import Struct
 
@@ -98,8 +97,15 @@ class OutputReader:
         self._sent_at = clock.monotonic() - GATHER_S
         self._changed = asyncio.Event()
         self._paused = False
+        self._end: asyncio.TimerHandle | None = None
         for pipe in self._open:
             self._loop.add_reader(pipe.descriptor, self._read, pipe)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
 
     def __aiter__(self) -> AsyncIterator[Chunk]:
         return self
@@ -132,6 +138,9 @@ class OutputReader:
 
     async def _wait_for_change(self, timeout_s: float | None) -> None:
         self._changed.clear()
+        if timeout_s is None:
+            await self._changed.wait()
+            return
         try:
             async with asyncio.timeout(timeout_s):
                 await self._changed.wait()
@@ -186,32 +195,31 @@ class OutputReader:
         self._loop.remove_reader(pipe.descriptor)
         os.close(pipe.descriptor)
 
+    def end_after(self, process: Process) -> None:
+        """End at most `AFTER_END_S` after the process, which is over. What its group still has open is killed then."""
+        if self._open:
+            self._end = self._loop.call_later(AFTER_END_S, self._end_now, process)
+
+    def _end_now(self, process: Process) -> None:
+        if self.is_held():
+            process.signal_group(signal.SIGKILL)
+        self.stop_after_what_is_there()
+
     def close(self) -> None:
         """Read no more. A process that still writes gets SIGPIPE."""
+        if self._end is not None:
+            self._end.cancel()
         for pipe in list(self._open):
             self._close_pipe(pipe)
 
 
-@asynccontextmanager
-async def output_of(process: Process, clock: Clock) -> AsyncIterator[OutputReader]:
-    """Give the reader of a process's output, which ends at most a second after the process.
+def output_of(process: Process, clock: Clock) -> OutputReader:
+    """Return the reader of a process's output, which ends at most a second after the process.
 
     A process can leave others behind that hold its pipes. They have `AFTER_END_S` to finish what they write;
     then its whole group is killed, what the pipes hold is still read, and they are closed. Those it leaves
     behind without its pipes are left alone.
     """
     reader = OutputReader(process.stdout, process.stderr, clock)
-    ending = asyncio.create_task(_end_after(process, reader), name=f"output of {process.pid}")
-    try:
-        yield reader
-    finally:
-        ending.cancel()
-        reader.close()
-
-
-async def _end_after(process: Process, reader: OutputReader) -> None:
-    await process.wait()
-    await asyncio.sleep(AFTER_END_S)
-    if reader.is_held():
-        process.signal_group(signal.SIGKILL)
-    reader.stop_after_what_is_there()
+    process.over.add_done_callback(lambda _: reader.end_after(process))
+    return reader

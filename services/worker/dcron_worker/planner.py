@@ -130,10 +130,10 @@ class Planner:
         self._drop_void()
         return self._heap[0][0] if self._heap else None
 
-    def ready(self, now: datetime) -> list[Candidate]:
-        """Take out everything that is to be looked at by `now`."""
-        candidates = []
-        while self._drop_void() and self._heap[0][0] <= now:
+    def ready(self, now: datetime, limit: int | None = None) -> list[Candidate]:
+        """Take out what is to be looked at by `now`; of more than `limit`, what was to be looked at first."""
+        candidates: list[Candidate] = []
+        while len(candidates) != limit and self._drop_void() and self._heap[0][0] <= now:
             planned = self._jobs[heapq.heappop(self._heap)[2]]
             assert planned.tick is not None
             planned.place = 0
@@ -162,11 +162,15 @@ class Planner:
         if self.is_current(candidate):
             self._place(candidate.entry.job_id, at)
 
-    def wake(self, job_id: str, now: datetime) -> bool:
-        """Look now at a job that was to be looked at again later; False: it is not, or its tick is being claimed."""
+    def wake(self, job_id: str, now: datetime, *, in_line: bool = False) -> bool:
+        """Look now at a job that was to be looked at again later; False: it is not, or its tick is being claimed.
+
+        `in_line`: look at it as for the first time.
+        """
         planned = self._jobs.get(job_id)
         if planned is None or not planned.place or not planned.looks:
             return False
+        planned.looks = 0 if in_line else planned.looks
         self._place(job_id, now)
         return True
 

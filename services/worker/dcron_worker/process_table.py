@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 from dcron_worker.process_tree import Root, kill, start_time
 
@@ -25,6 +26,11 @@ async def end_left_over(root: Root) -> bool:
         return bool(killed)
     finally:
         os.close(descriptor)
+
+
+async def end_marked(roots: Sequence[Root]) -> int:
+    """Kill all that is left of runs whose first processes nobody knows; return how many processes there were."""
+    return await asyncio.to_thread(kill, roots) if roots else 0
 
 
 async def readable(descriptor: int) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _MOST_ENVIRONMENT_BYTES = 4 << 20
+_MOST_STAT_BYTES = 4096  # 52 numbers and a short name: one read, since each start waits for it
 _ROUNDS = 20  # of freezing what was started in the meantime
 _OVER = (b"Z", b"X")
 _KERNEL = 2  # parent of the kernel's own threads
@@ -166,9 +167,16 @@ def _seen(pid: int) -> Seen | None:
 
 def _stat(pid: int) -> list[bytes] | None:
     """Return the fields after the name; None if the process is over or gone."""
-    stat = _content(f"/proc/{pid}/stat")
-    if not stat:
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return None
+    try:
+        stat = os.read(descriptor, _MOST_STAT_BYTES)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
     fields = stat[stat.rindex(b")") + 2 :].split()  # the name before it may hold spaces and brackets
     return None if fields[0] in _OVER else fields
 

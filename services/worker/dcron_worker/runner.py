@@ -9,7 +9,6 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -25,13 +24,15 @@ from dcron_worker.census import Census
 from dcron_worker.command import command_of
 from dcron_worker.entries import Entries
 from dcron_worker.errors import ProcessStartError
-from dcron_worker.former import RunLedger
 from dcron_worker.guard import Guard
 from dcron_worker.http_call import HttpRun, headers_of
+from dcron_worker.instants import Instants
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.output import Chunk, output_of
 from dcron_worker.output_bound import OutputBound
 from dcron_worker.process import Process, start_process
+from dcron_worker.program import Program, program_of
+from dcron_worker.run_ledger import RunLedger
 from dcron_worker.run_output import RunOutput
 from dcron_worker.under_way import Ended, UnderWay
 
@@ -85,6 +86,7 @@ class Runner:
         self._terms = terms
         self._census = Census()
         self._clock = clock
+        self._instants = Instants(clock)
         self._metrics = metrics
         self._refusal = refusal
         self._running: dict[str, _Running] = {}
@@ -94,6 +96,10 @@ class Runner:
     def running(self) -> int:
         """How many runs are claimed and not over."""
         return len(self._running)
+
+    def runs(self, execution_id: str) -> bool:
+        """Tell whether that run is claimed here and not over."""
+        return execution_id in self._running
 
     def stop(self, execution_id: str, stop: Stop) -> None:
         """End a run early; nothing happens if it is not here, or being stopped already."""
@@ -107,12 +113,19 @@ class Runner:
             if not exclusive_only or running.claimed.entry.spec.overlap != "allow":
                 self.stop(execution_id, stop)
 
-    async def run(self, claimed: Claimed, session: LeaseSession, stop: Stop | None = None) -> None:
+    async def run(
+        self,
+        claimed: Claimed,
+        session: LeaseSession,
+        stop: Stop | None = None,
+        on_over: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run to the end. The end is in etcd when this returns; Kafka gets its record in its own time.
 
         With `stop`, the run is ended before it begins. So is an exclusive one when the lease that it was claimed under
         is not trusted any more at its start: another run of the job may be alive by then (G7). A worker that stood
-        still while it held the run would otherwise start it before it notices.
+        still while it held the run would otherwise start it before it notices. `on_over` is called when the run is
+        over, and its end is not yet written down.
         """
         execution = claimed.execution
         running = _Running(claimed, asyncio.get_running_loop().create_future())
@@ -121,6 +134,7 @@ class Runner:
         self._running[execution.execution_id] = running
         self._metrics.running.inc()
         try:
+            prepared = self._prepared(claimed)
             await self._hold_until(execution.due_at, running)
             if not session.trusted and claimed.entry.spec.overlap != "allow":
                 self.stop(execution.execution_id, Stop("killed", "the worker lost its lease before the run began"))
@@ -128,72 +142,82 @@ class Runner:
             if why_not:
                 await self._give_up(execution, why_not)
                 return
-            record = await self._started(running)
+            record = await self._started(running, prepared)
         finally:
+            self._guard.over(execution.execution_id)
+            self._ledger.over(execution.execution_id)
             self._metrics.running.dec()
             del self._running[execution.execution_id]
+        on_over()
         self._metrics.runs.labels(record.outcome).inc()
         await self._entries.end(execution, record)
 
+    def _prepared(self, claimed: Claimed) -> Program | None:
+        """Do what can be done before the instant; None: there is nothing to prepare, or it is to be tried again then.
+
+        From now on guard and ledger know the run: there is no process that they do not know.
+        """
+        execution, spec = claimed.execution, claimed.entry.spec
+        if spec.run.http is not None:
+            return None
+        self._guard.begins(execution.execution_id)
+        self._ledger.begins(execution.execution_id)
+        try:
+            return self._program(claimed)
+        except ProcessStartError:
+            return None
+
     async def _hold_until(self, instant: datetime, running: _Running) -> None:
-        delay_s = (instant - self._clock.now()).total_seconds()
-        if delay_s > 0:
-            await asyncio.wait((running.stop,), timeout=delay_s)
+        if instant > self._clock.now():
+            reached = self._instants.reached(instant)
+            await asyncio.wait((running.stop, reached), return_when=asyncio.FIRST_COMPLETED)
 
     async def _give_up(self, execution: Execution, why: str) -> None:
         self._metrics.skips.labels("edited").inc()
         skipped = TickSkipped(execution=execution, reason="edited", at=self._clock.now(), detail=why)
         await self._entries.end(execution, skipped)
 
-    async def _started(self, running: _Running) -> ExecutionFinished:
+    def _program(self, claimed: Claimed) -> Program:
+        command = command_of(claimed.entry.spec, claimed.execution, self._terms.run_as_allowed)
+        return program_of(command.argv, command.environment, command.working_directory, command.confinement)
+
+    async def _started(self, running: _Running, prepared: Program | None) -> ExecutionFinished:
         """Start the run and see it through; return the record of its end."""
         execution = running.claimed.execution
         if running.stop.done():
             return self._not_started(execution, running.stop.result().outcome, running.stop.result().why)
         try:
-            self._guard.begins(execution.execution_id)
-            under_way = self._start(running.claimed)
-            self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
-            output = asyncio.create_task(self._report(running.claimed, under_way))
-            stop = await self._watch(under_way, running)
-            written = await output
-            self._ledger.forget(execution.execution_id)
-            return self._finished(running.claimed, under_way.started_at, await under_way.wait(), written, stop)
+            under_way = self._start(running.claimed, prepared)
         except ProcessStartError as error:
             return self._not_started(execution, "failed", str(error))
-        finally:
-            self._guard.over(execution.execution_id)
+        await asyncio.sleep(0)  # the others that are due at the same instant start first
+        self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
+        output = asyncio.create_task(self._report(running.claimed, under_way))
+        stop = await self._watch(under_way, running)
+        written = await output
+        return self._finished(running.claimed, under_way.started_at, under_way.over.result(), written, stop)
 
-    def _start(self, claimed: Claimed) -> UnderWay:
+    def _start(self, claimed: Claimed, prepared: Program | None) -> UnderWay:
         execution, spec = claimed.execution, claimed.entry.spec
         if spec.run.http is not None:
             return HttpRun(spec.run.http, headers_of(execution), self._clock)
-        command = command_of(spec, execution, self._terms.run_as_allowed)
-        process = start_process(
-            command.argv,
-            env=command.environment,
-            working_directory=command.working_directory,
-            clock=self._clock,
-            confinement=command.confinement,
-            census=self._census,
-        )
+        process = start_process(prepared or self._program(claimed), self._clock, self._census)
         self._guard.runs(execution.execution_id, process)
-        self._ledger.remember(execution.execution_id, process)
+        self._ledger.runs(execution.execution_id, process)
         return process
 
     async def _watch(self, under_way: UnderWay, running: _Running) -> Stop | None:
         """Wait for the end of the run, or bring it about; return why, if so."""
         spec = running.claimed.entry.spec
         timeout_s = parse_duration(spec.timeout).total_seconds() if spec.timeout else None
-        ended = asyncio.ensure_future(under_way.wait())
-        await asyncio.wait((ended, running.stop), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if ended.done():
+        await asyncio.wait((under_way.over, running.stop), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if under_way.over.done():
             return None
         stop = running.stop.result() if running.stop.done() else Stop("timed_out", f"ran longer than {spec.timeout}")
         grace = stop.grace if stop.grace is not None else parse_duration(spec.kill_grace)
         log.info("ending a run", action="run.stop", execution_id=running.claimed.execution.execution_id, why=stop.why)
         await under_way.terminate(grace)
-        await ended
+        await asyncio.wait((under_way.over,))
         return stop
 
     async def _report(self, claimed: Claimed, under_way: UnderWay) -> RunOutput:
@@ -204,20 +228,14 @@ class Runner:
         self._entries.started(started)
         bound = OutputBound(claimed.entry.spec.limits.output_bytes or self._terms.output_bytes)
         written = RunOutput(claimed.execution, bound, self._entries, self._metrics)
-        async with self._output(under_way) as output:
-            async for chunk in output:
-                written.take(chunk)
-        written.end(self._clock.now())
-        return written
-
-    @asynccontextmanager
-    async def _output(self, under_way: UnderWay) -> AsyncIterator[AsyncIterator[Chunk]]:
         if isinstance(under_way, Process):
             async with output_of(under_way, self._clock) as output:
-                yield output
+                await _take_all(output, written)
         else:
             assert isinstance(under_way, HttpRun)
-            yield under_way.output()
+            await _take_all(under_way.output(), written)
+        written.end(self._clock.now())
+        return written
 
     def _not_started(self, execution: Execution, outcome: Outcome, error: str) -> ExecutionFinished:
         return ExecutionFinished(
@@ -247,6 +265,11 @@ class Runner:
             cpu_system_s=ended.cpu_system_s,
             max_rss_bytes=ended.max_rss_bytes,
         )
+
+
+async def _take_all(output: AsyncIterator[Chunk], written: RunOutput) -> None:
+    async for chunk in output:
+        written.take(chunk)
 
 
 def _limit_that_ended(claimed: Claimed, ended: Ended) -> str:

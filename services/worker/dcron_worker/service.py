@@ -7,6 +7,7 @@ sent; the lease is given back.
 """
 
 import asyncio
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable
@@ -24,7 +25,7 @@ from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
-from dcron_core.errors import StoreUnavailableError, UnavailableError
+from dcron_core.errors import LeaseLostError, StoreUnavailableError, UnavailableError
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -41,18 +42,20 @@ from dcron_core.telemetry import get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
+from dcron_worker.awaited_ends import AwaitedEnds
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.claimer import Claimer
 from dcron_worker.claiming import Claiming
 from dcron_worker.clocks import Clocks
+from dcron_worker.descriptors import allow_descriptors, keep_descriptors_from_children
 from dcron_worker.entries import Entries
-from dcron_worker.former import RunLedger, close_former_entries
+from dcron_worker.former import close_former_entries
 from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
-from dcron_worker.process import keep_descriptors_from_children
+from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
@@ -63,6 +66,9 @@ from dcron_worker.wanted_plan import WantedPlan
 
 FENCE_GRACE = 0.1  # of the lease's time to live: half of the part that is not trusted, so that SIGKILL comes in time
 STOP_GRACE = timedelta(seconds=2)
+# Python looks for cycles of objects after each 700 new ones. Here nearly all are freed by counting references, and the
+# job table is large: looking that often took a fifth of a busy worker's time, and held up starts.
+LOOK_FOR_CYCLES = (50_000, 20, 100)
 BEATS_IN_A_LEASE = 5  # how often the clock is shown to the others
 
 log = get_logger()
@@ -91,6 +97,7 @@ class _Parts(Struct, frozen=True):
     planner: Planner
     runner: Runner
     launcher: Launcher
+    ends: AwaitedEnds
     claimer: Claimer
     clocks: Clocks
     metrics: WorkerMetrics
@@ -111,7 +118,9 @@ async def open_worker(
         stack.callback(bound.close)
         spool = await stack.enter_async_context(Spool(data / "spool", clock, limit_bytes=settings.worker_spool_bytes))
         guard = await stack.enter_async_context(Guard.open(worker_id))
-        parts = _assemble(settings, store, log_, clock, spool, RunLedger(data / "runs", worker_id), guard)
+        ledger = stack.enter_context(RunLedger.open(data / "run-ledger", worker_id))
+        parts = _assemble(settings, store, log_, clock, spool, ledger, guard)
+        stack.push_async_callback(parts.ends.stop)
         background = Background()
         stack.push_async_callback(background.stop)
         background.start("shipper", parts.shipper.run())
@@ -128,6 +137,8 @@ async def open_worker(
 async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
     keep_descriptors_from_children()
+    allow_descriptors(settings.slots)
+    gc.set_threshold(*LOOK_FOR_CYCLES)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
@@ -162,6 +173,7 @@ def _assemble(
     terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
+    ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
     claiming = Claiming(
         worker_id=guard.worker_id,
         labels=labels,
@@ -173,6 +185,7 @@ def _assemble(
         transactions=transactions,
         entries=entries,
         launcher=launcher,
+        ends=ends,
         clock=clock,
         stagger=stagger,
         metrics=metrics,
@@ -202,6 +215,7 @@ def _assemble(
         planner=planner,
         runner=runner,
         launcher=launcher,
+        ends=ends,
         claimer=claimer,
         clocks=Clocks(guard.worker_id, store, keys, clock, parse_duration(settings.clock_offset_limit), metrics),
         metrics=metrics,
@@ -209,6 +223,13 @@ def _assemble(
         draining=asyncio.Event(),
         spool_state=SpoolState(spool, metrics, readiness),
     )
+
+
+def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: Clock, job_id: str) -> None:
+    """A run elsewhere is over: look at what waits for that, each worker in its turn."""
+    planner.wake(job_id, clock.now(), in_line=True)
+    wanted.wake(job_id, in_line=True)
+    table.changed.set()
 
 
 def _refusal(planner: Planner, claimed: Claimed) -> str:
@@ -247,7 +268,11 @@ async def _session(parts: _Parts) -> None:
     """Register under a lease and claim until the lease is lost."""
     ttl_s = max(2, round(parse_duration(parts.settings.lease_ttl).total_seconds()))
     async with LeaseSession.open(parts.store, parts.clock, ttl_s) as session:
-        await _register(parts, session.lease)
+        try:
+            await _register(parts, session.lease)
+        except LeaseLostError as error:  # this worker stood still for so long, or etcd was so slow
+            log.warning("the lease ended before the registration", action="session.again", error=str(error))
+            return
         parts.readiness.met("lease")
         work = [
             asyncio.create_task(_claim_by_a_right_clock(parts, session)),

@@ -1,5 +1,6 @@
 """What a started run is to the runner, be it a process or a call over HTTP."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -26,6 +27,11 @@ class UnderWay(Protocol):
 
     pid: int  # 0: it is no process
     started_at: datetime
+
+    @property
+    def over(self) -> asyncio.Future[Ended]:
+        """Done when it is over; not to be cancelled."""
+        ...
 
     async def wait(self) -> Ended:
         """Wait until it is over."""

@@ -15,7 +15,7 @@ from dcron_core.telemetry import get_logger
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
-from dcron_worker.claiming import Claiming, wait_after
+from dcron_worker.claiming import AGAIN_AFTER, Claiming, wait_after
 from dcron_worker.claims import claim_run, execution_of_run, in_the_way, is_own, skip_run
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted_plan import Wanted, due_at
@@ -63,7 +63,7 @@ class WantedRuns:
                 self._with.wanted.look_again(wanted, now + wait)
                 return
         if run.execution_id in self._with.in_work:
-            self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
+            self._with.wanted.look_again(wanted, now + AGAIN_AFTER)
             return
         why = self._why_not(wanted, job[0] if job else None, now)
         if why is not None:
@@ -129,7 +129,10 @@ class WantedRuns:
         running = in_the_way(self._with.keys, job, self._with.worker_id, alive)
         if running and job.spec.overlap == "replace" and run.trigger != "retry":
             await self._replace(running, run.execution_id)
-        self._with.wanted.look_again(wanted, self._with.clock.now() + wait_after(wanted.looks))
+        told = bool(running) and self._with.is_told_of_end(job.job_id, running, result.revision)
+        # A run that is to replace another may be replaced itself meanwhile, which nothing but a look finds out.
+        wait = wait_after(wanted.looks, told=told and job.spec.overlap != "replace")
+        self._with.wanted.look_again(wanted, self._with.clock.now() + wait)
 
     async def _replace(self, running: str, by: str) -> None:
         """Ask for the end of the live run, once: the request is seen by its worker, and by whoever looks here next."""

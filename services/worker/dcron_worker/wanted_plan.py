@@ -99,11 +99,12 @@ class WantedPlan:
         if self.is_current(wanted):
             self._place(wanted, at)
 
-    def wake(self, job_id: str) -> None:
-        """Look now at the runs of a job that were to be looked at again later."""
+    def wake(self, job_id: str, *, in_line: bool = False) -> None:
+        """Look now at the runs of a job that were to be looked at again later; `in_line`: as for the first time."""
         for execution_id in self._of_job.get(job_id, ()):
             wanted = self._wanted[execution_id]
             if wanted.place and wanted.looks:
+                wanted.looks = 0 if in_line else wanted.looks
                 self._place(wanted, _AT_ONCE)
 
     def _is_first(self, wanted: Wanted) -> bool:

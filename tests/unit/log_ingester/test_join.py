@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +111,16 @@ def test_stored_and_live_views_are_equal() -> None:
         live.take(record)
     kept.take_stored(stored(*log))
     assert list(live.frames()) == list(kept.frames())
+
+
+def test_what_is_far_ahead_keeps_nothing_out_that_comes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest records fill what may wait; the reading that closes the hole before them is taken whole."""
+    monkeypatch.setattr("dcron_log_ingester.join.AHEAD_CHARACTERS", 100)
+    output = [chunk(RUN, seq, "x" * 40) for seq in range(10)]
+    join = Join()
+    new: list[ExecutionRecord] = [started(RUN), *output[7:], finished(RUN, 10)]
+    for record in new:
+        join.take(record)
+    join.take_stored(stored(started(RUN), *output, finished(RUN, 10)))
+    assert seqs(list(join.frames())) == list(range(10))
+    assert join.complete

@@ -31,6 +31,7 @@ class ListedRuns(MemoryRuns):
         super().__init__()
         self.windows: list[Window] = []
         self.outputs_read = 0
+        self.chunks_asked_for = 0
 
     async def keep(self, records: Sequence[ExecutionRecord]) -> None:
         await self.write(batch_of(records, timedelta(days=1)))
@@ -48,6 +49,7 @@ class ListedRuns(MemoryRuns):
 
     async def output(self, execution_id: str, from_seq: int, limit: int) -> list[OutputPiece]:
         self.outputs_read += 1
+        self.chunks_asked_for += limit
         return await super().output(execution_id, from_seq, limit)
 
 
@@ -192,12 +194,24 @@ async def test_a_search_reads_a_bounded_number_of_runs_for_one_answer() -> None:
     """It says how far it came, and the pages together have searched everything."""
     store = ListedRuns()
     runs = [execution(n) for n in range(450)]
-    await store.keep([record for run in runs for record in (started(run), chunk(run, 0, "x"), finished(run, 1))])
+    await store.keep([record for run in runs for record in (started(run), chunk(run, 0, "x"), finished(run, 2))])
     await store.keep([chunk(runs[3], 1, "needle")])
     pages = await all_pages(Lists(store, AtNow()), ANY, 50, "needle")
     assert [len(page.executions) for page in pages] == [0, 0, 1]
     assert pages[0].searched_to == runs[250].due_at
     assert store.outputs_read == 450
+
+
+async def test_a_search_asks_for_no_output_that_the_runs_end_says_is_not_there() -> None:
+    store = ListedRuns()
+    silent, short, long = execution(1), execution(2), execution(3)
+    await store.keep([started(silent), finished(silent, 0)])
+    await store.keep([started(short), chunk(short, 0, "x"), finished(short, 1)])
+    await store.keep([started(long), *(chunk(long, seq, "x") for seq in range(450)), finished(long, 450)])
+    assert ids(await Lists(store, AtNow()).page(ANY, None, 50, "xx")) == [long.execution_id]
+    store.chunks_asked_for = 0
+    assert ids(await Lists(store, AtNow()).page(ANY, None, 50, "nothing")) == []
+    assert store.chunks_asked_for == 451
 
 
 async def test_a_search_reads_a_bounded_amount_of_output_for_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -139,6 +139,26 @@ async def test_a_viewer_that_falls_behind_gets_a_gap_frame_as_its_last() -> None
     assert frames == [GapFrame(from_seq=1)]
 
 
+async def test_a_viewer_that_comes_late_to_a_run_that_prints_much_sees_all_of_it() -> None:
+    """Also one that comes again after a gap: more came recently than its queue holds."""
+    stage = Stage(queue_bytes=3000)
+    records: list[ExecutionRecord] = [started(RUN), *(chunk(RUN, seq, "x" * 500) for seq in range(50))]
+    await stage.keep(*records)
+    stage.say(*records)
+    for from_seq in (0, 30):
+        view = stage.watch(from_seq)
+        expected = ["StateFrame", *range(from_seq, 50)]
+        assert shape([await anext(view) for _ in expected]) == expected
+        await view.aclose()
+
+
+async def test_a_finished_run_of_more_than_may_wait_is_read_to_its_end() -> None:
+    """A reading holds more than the join keeps ahead; that is no hole."""
+    stage = Stage()
+    await stage.keep(started(RUN), *(chunk(RUN, seq, "x" * (32 << 10)) for seq in range(190)), finished(RUN, 190))
+    assert shape(await rest(stage.watch())) == ["StateFrame", *range(190), "FinishedFrame"]
+
+
 async def test_a_hole_that_stays_ends_the_view_with_a_gap_frame() -> None:
     stage = Stage()
     await stage.keep(started(RUN), chunk(RUN, 0), chunk(RUN, 2), finished(RUN, 3))

@@ -16,8 +16,8 @@ from dcron_schemas.codec import encode
 from dcron_schemas.job import JobSpec, Run
 from dcron_schemas.records import ExecutionFinished, ExecutionRecord, ExecutionStarted, OutputChunk
 from dcron_schemas.state import JobEntry, KillWanted, RunWanted
-from dcron_worker.former import RunLedger
 from dcron_worker.process_tree import start_time
+from dcron_worker.run_ledger import RunLedger
 from tests.services import KEYS, Ports
 from tests.unit.worker.test_guard import worker_process
 from tests.unit.worker.test_http_call import answers, server
@@ -193,6 +193,30 @@ async def test_run_as_an_allowed_user(tmp_path: Path) -> None:
     assert output[0].text.startswith("nobody nobody nobody /")
 
 
+async def test_a_run_is_known_before_its_instant_and_its_program_may_come_until_then(tmp_path: Path) -> None:
+    """G6, G7: the ledger has the run before there is a process; what cannot be prepared ahead is tried again."""
+    ports = Ports()
+    program = tmp_path / "program"
+    now = ports.clock.now()
+    due = now + timedelta(seconds=2)
+    job = spec(run={"argv": [str(program)]}, schedule={"at": due.isoformat()})
+    entry = JobEntry(
+        job_id="id", version=1, spec=job, anchor=now, position=1, created_at=now, updated_at=now, updated_by="test"
+    )
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path, claim_ahead="1900ms"):
+        await put(ports, Put(KEYS.job("id"), encode(entry)))
+        while not (tmp_path / "run-ledger").read_text().startswith("+id.t"):
+            await asyncio.sleep(0.01)
+        assert ports.clock.now() < due, "too slow to see what is before the instant"
+        program.write_text("#!/bin/sh\nexit 0\n")
+        program.chmod(0o755)
+        finished = (await ports.wait_for(ExecutionFinished))[0]
+    assert isinstance(finished, ExecutionFinished)
+    assert finished.outcome == "succeeded", finished.error
+    assert finished.started_at is not None
+    assert finished.started_at >= finished.execution.due_at
+
+
 async def test_what_outlived_worker_and_guard_is_ended_by_the_next_life(tmp_path: Path) -> None:
     """G7: the ledger is the second line, and knows a run's orphans by their mark."""
     job = JobSpec(name="tree", run=Run(shell=TREE), env={"PIDS": str(tmp_path / "pids")})
@@ -205,7 +229,8 @@ async def test_what_outlived_worker_and_guard_is_ended_by_the_next_life(tmp_path
             worker.kill()
         assert all(start_time(pid) is not None for pid in tree)
         worker_id = (tmp_path / "worker-id").read_text().strip()
-        assert await RunLedger(tmp_path / "runs", worker_id).end_left_overs() == 1
+        with RunLedger.open(tmp_path / "run-ledger", worker_id) as ledger:
+            assert await ledger.end_left_overs() == 1
         await are_gone(tree)
 
 

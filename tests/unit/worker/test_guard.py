@@ -18,6 +18,7 @@ from dcron_worker import guard as guard_module
 from dcron_worker.guard import Guard
 from dcron_worker.process import Process, start_process
 from dcron_worker.process_tree import Mark, Root, look, members, start_time
+from dcron_worker.program import program_of
 from tests.unit.worker.trees import TREE, TREE_SIZE, are_gone, tree_in
 
 CLOCK = SystemClock()
@@ -42,7 +43,7 @@ async def worker_process(data: Path, spec: JobSpec) -> AsyncIterator[asyncio.sub
 
 def start_marked(script: str, execution_id: str, **environment: str) -> Process:
     env = {"PATH": os.environ["PATH"], "DCRON_WORKER_ID": "w1", "DCRON_EXECUTION_ID": execution_id, **environment}
-    process = start_process(["/bin/sh", "-c", script], env=env, working_directory=None, clock=CLOCK)
+    process = start_process(program_of(["/bin/sh", "-c", script], env), CLOCK)
     os.close(process.stdout)
     os.close(process.stderr)
     return process
@@ -124,7 +125,7 @@ async def test_what_is_not_a_run_under_way_is_left_alone() -> None:
     async with asyncio.timeout(PATIENCE_S):
         left_behind = start_marked("exec sleep 600", "over")
         of_other = start_marked("exec sleep 600", "one", DCRON_WORKER_ID="w2")
-        stranger = start_process(["/bin/sleep", "600"], env={}, working_directory=None, clock=CLOCK)
+        stranger = start_process(program_of(["/bin/sleep", "600"], {}), CLOCK)
         os.close(stranger.stdout)
         os.close(stranger.stderr)
         async with Guard.open("w1") as guard:

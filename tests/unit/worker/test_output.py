@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dcron_core.clock import SystemClock
 from dcron_worker.output import CHUNK_BYTES, HELD_BYTES, Chunk, OutputReader, output_of
 from dcron_worker.process import start_process
+from dcron_worker.program import program_of
 
 CLOCK = SystemClock()
 PARTS = [b"\xf0\x9f", b"\x98\x80", b"\xe2", b"\x82\xac", b"\r", b"\x1b["]  # of characters and escapes
@@ -164,9 +165,7 @@ async def test_what_is_not_utf8_is_replaced_also_at_the_end() -> None:
 
 async def test_a_megabyte_comes_fast_whole_and_in_bounded_chunks() -> None:
     script = "import sys; sys.stdout.write('0123456789abcde\\n' * 65536); sys.stderr.write('done')"
-    process = start_process(
-        ["/usr/bin/env", "python3", "-c", script], env=dict(os.environ), working_directory=None, clock=CLOCK
-    )
+    process = start_process(program_of(["/usr/bin/env", "python3", "-c", script], dict(os.environ)), CLOCK)
     async with asyncio.timeout(30), output_of(process, CLOCK) as output:
         chunks = await rest_of(output)
     assert text_of(chunks) == "0123456789abcde\n" * 65536
@@ -191,7 +190,7 @@ async def test_a_slow_consumer_makes_the_writer_wait_and_memory_stays_bounded() 
 
 
 async def test_a_fast_process_does_not_keep_the_loop_from_others() -> None:
-    process = start_process(["yes"], env=dict(os.environ), working_directory=None, clock=CLOCK)
+    process = start_process(program_of(["yes"], dict(os.environ)), CLOCK)
     turns = 0
 
     async def other() -> None:

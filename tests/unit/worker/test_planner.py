@@ -252,3 +252,12 @@ def test_a_job_that_nobody_looks_at_takes_little_more_memory_than_its_definition
     assert taken / len(values) < len(values[0]) + 700
     entry, _ = planner.job("job-7") or (None, 0)
     assert entry == decode_state(JobEntry, values[7])
+
+
+def test_of_many_jobs_some_are_looked_at_and_the_others_after_them(planner: Planner) -> None:
+    """G5: nothing is taken out that is not handed out."""
+    for number in range(5):
+        planner.job_stands(job(f"job-{number}", every=f"{10 + number}s"), revision=5 + number)
+    found = [ticks(planner.ready(at(100), limit=2)) for _ in range(4)]
+    assert [len(each) for each in found] == [2, 2, 1, 0]
+    assert [each for some in found for each in some] == [(f"job-{number}", at(10 + number)) for number in range(5)]

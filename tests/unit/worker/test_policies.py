@@ -22,6 +22,8 @@ from dcron_schemas.state import (
     TickCursor,
     WorkerEntry,
 )
+from dcron_worker import launcher
+from dcron_worker.spool import Spool
 from tests.services import KEYS, Ports
 from tests.unit.worker.test_service import (
     PATIENCE_S,
@@ -360,6 +362,31 @@ async def test_a_tick_waits_for_a_slot_until_its_deadline(tmp_path: Path) -> Non
     late = [run.started_at - run.execution.due_at for run in runs if run.started_at]
     assert max(late) > timedelta(milliseconds=300), "it waited for its slot"
     assert max(late) < timedelta(seconds=1.5)
+
+
+async def test_a_slot_is_free_while_ends_wait_for_the_disk_but_not_any_number_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G6, G8: what waits is bounded, and ends once when the disk goes on."""
+    ports, disk_goes_on = Ports(), asyncio.Event()
+    sync = Spool.sync
+
+    async def waiting(spool: Spool) -> None:
+        await disk_goes_on.wait()
+        await sync(spool)
+
+    monkeypatch.setattr(Spool, "sync", waiting)
+    monkeypatch.setattr(launcher, "MOST_ENDING", 1)
+    jobs = [await put_job(ports, on_request(f"job-{number}", "true")) for number in range(3)]
+    for job in jobs:
+        await want_run(ports, job)
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path, slots="1"):
+        await ports.wait_for(ExecutionFinished, 2)
+        opened = ports.clock.now()
+        disk_goes_on.set()
+        runs = [run for run in await ports.wait_for(ExecutionFinished, 3) if isinstance(run, ExecutionFinished)]
+        await nothing_left(ports)
+    assert max(start for start, _ in spans(runs)) >= opened
 
 
 async def test_a_drained_worker_hands_over_without_a_missed_tick(tmp_path: Path) -> None:

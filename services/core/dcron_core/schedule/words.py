@@ -24,7 +24,7 @@ _TIMES_SPELT_OUT = 6  # so many times of day are listed one by one
 def schedule_words(spec: JobSpec, job_id: str) -> str:
     """Return when the job runs, with its window, jitter and days of rest."""
     if spec.schedule is None:
-        return "on request only"
+        return f"after {_listed([after.job for after in spec.after])}" if spec.after else "on request only"
     if spec.schedule.cron is not None:
         words = f"{cron_words(spec.schedule.cron, job_id)} ({spec.timezone})"
     elif spec.schedule.every is not None:

@@ -20,6 +20,7 @@ export const eventsQuery = (query: Parameters) =>
 /** The crontab as it stood; `query` holds the parameters of `GET /api/v1/audit/state`. */
 export const crontabQuery = (query: Parameters & { at: string }) =>
   queryOptions({
+    enabled: query.at !== "",
     queryKey: ["audit", "state", query],
     queryFn: ({ signal }) => master.request<Crontab>(withQuery("/api/v1/audit/state", query), { signal }),
     placeholderData: keepPreviousData,
@@ -28,6 +29,7 @@ export const crontabQuery = (query: Parameters & { at: string }) =>
 /** What is other now than it was. */
 export const differenceQuery = (from: string) =>
   queryOptions({
+    enabled: from !== "",
     queryKey: ["audit", "diff", from],
     queryFn: ({ signal }) => master.request<CrontabDifference>(withQuery("/api/v1/audit/diff", { from }), { signal }),
     placeholderData: keepPreviousData,
@@ -46,6 +48,13 @@ export const headQuery = queryOptions({
   queryKey: ["audit", "head"],
   queryFn: ({ signal }) => ask<ChainHead>("/api/v1/audit/head", {}, signal),
   refetchInterval: POLL_MS,
+});
+
+/** When the log began, rounded up to ms: before that nothing can be asked about. */
+export const logBeganQuery = queryOptions({
+  queryKey: ["audit", "began"],
+  queryFn: async ({ signal }) => Date.parse((await ask<ChainHead>("/api/v1/audit/head", { position: 0 }, signal)).at) + 1,
+  staleTime: Infinity,
 });
 
 /** Recompute the chain of hashes from the log and from the archive. Reads all of both. */

@@ -5,6 +5,8 @@ import { type Parameters, type Service, withQuery } from "./client";
 import { ingester } from "./services";
 import type { Execution, ExecutionList, OutputPage, RecentRunsList, SkippedTickList, Stats } from "./types";
 
+const DEFAULT_LIMIT = 50;
+const MOST_CONTINUATIONS = 5;
 const OUTPUT_PAGE = 1000;
 const POLL_MS = 10_000; // the feed tells at once; this is for what it could not
 
@@ -13,11 +15,28 @@ export async function ask<T>(path: string, parameters: Parameters, signal: Abort
   return (await ingester()).request<T>(withQuery(path, parameters), { signal });
 }
 
+/**
+ * A page of runs. The service answers within a second, with what it found so far if that was not enough; it is
+ * asked to go on a few times before that is shown as the page.
+ */
+async function pageOfRuns(query: Parameters, signal: AbortSignal): Promise<ExecutionList> {
+  const limit = Number(query["limit"] ?? DEFAULT_LIMIT);
+  let page = await ask<ExecutionList>("/api/v1/executions", query, signal);
+  for (let more = 0; more < MOST_CONTINUATIONS && page.searched_to !== null && page.next_cursor !== null; more++) {
+    const { length } = page.executions;
+    if (length >= limit) break;
+    const rest = { ...query, limit: limit - length, cursor: page.next_cursor };
+    const next = await ask<ExecutionList>("/api/v1/executions", rest, signal);
+    page = { ...next, executions: [...page.executions, ...next.executions] };
+  }
+  return page;
+}
+
 /** A page of runs; `query` holds the parameters of `GET /api/v1/executions`. */
 export const runsQuery = (query: Parameters) =>
   queryOptions({
     queryKey: ["runs", "list", query],
-    queryFn: ({ signal }) => ask<ExecutionList>("/api/v1/executions", query, signal),
+    queryFn: ({ signal }) => pageOfRuns(query, signal),
     refetchInterval: POLL_MS,
     placeholderData: keepPreviousData,
   });

@@ -10,7 +10,7 @@ interface Props {
 export function FieldChanges({ changes, before, after }: Props) {
   if (changes.length === 0) return <p className="table-note">Nothing is different.</p>;
   return (
-    <table className="table changes">
+    <table className="table field-changes">
       <thead>
         <tr>
           <th scope="col">Field</th>

@@ -11,10 +11,11 @@ from etcd3 import etcdrpc
 
 from dcron_core.errors import DcronError, LeaseLostError, StoreUnavailableError
 
-_MESSAGE_BYTES = 64 * 1024 * 1024  # a page of a prefix, or a large transaction's reads
+_SENT_BYTES = 64 * 1024 * 1024
+_RECEIVED_BYTES = 256 * 1024 * 1024  # a page of a prefix, or a large transaction's reads
 _OPTIONS = (
-    ("grpc.max_send_message_length", _MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+    ("grpc.max_send_message_length", _SENT_BYTES),
+    ("grpc.max_receive_message_length", _RECEIVED_BYTES),
     # A half-dead connection is noticed by a ping without an answer. etcd refuses pings more often than every 5 s.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),

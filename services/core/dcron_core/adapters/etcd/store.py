@@ -28,7 +28,11 @@ _RANGE = attrgetter("keys.Range")
 _TXN = attrgetter("keys.Txn")
 _GRANT = attrgetter("leases.LeaseGrant")
 _REVOKE = attrgetter("leases.LeaseRevoke")
-_PAGE_KEYS = 500  # with jobs of 64 KiB, 32 MiB: within the largest message
+# For each page etcd counts all that is left of the prefix, so that a large prefix in small pages costs it seconds. But
+# large values make large pages: the first one is small, and the next ones go by what was seen so far.
+_FIRST_PAGE_KEYS = 500
+_MOST_PAGE_KEYS = 2000  # if all are jobs of 64 KiB after all, 128 MiB: within the largest message
+_PAGE_BYTES = 16 * 1024 * 1024
 
 
 class EtcdStore:
@@ -118,14 +122,17 @@ class EtcdStore:
         start, end = range_start(prefix), range_end(prefix)
         revision = 0  # 0: the newest, for the first page; then that page's
         items: list[KeyValue] = []
+        limit, size = _FIRST_PAGE_KEYS, 0
         while True:
-            request = etcdrpc.RangeRequest(key=start, range_end=end, limit=_PAGE_KEYS, revision=revision)
+            request = etcdrpc.RangeRequest(key=start, range_end=end, limit=limit, revision=revision)
             response = await self._call(_RANGE, request, f"read {prefix}")
             revision = revision or response.header.revision
             items.extend(key_value(each) for each in response.kvs)
             if not response.more:
                 return Range(revision=revision, items=tuple(items))
             start = response.kvs[-1].key + b"\0"
+            size += response.ByteSize()
+            limit = max(_FIRST_PAGE_KEYS, min(_PAGE_BYTES * len(items) // size, _MOST_PAGE_KEYS))
 
     async def _call(self, method: Callable[[Endpoint], Any], request: Any, operation: str) -> Any:
         """Make one call and return its response; raise the port's errors."""

@@ -1,7 +1,7 @@
 import { NativeSelect } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { ledgerQuery } from "../../api/audit";
+import { ledgerQuery, logBeganQuery } from "../../api/audit";
 import type { Ledger, LedgerTick } from "../../api/types";
 import { useFilters } from "../../api/useFilters";
 import { usePages } from "../../api/usePages";
@@ -15,9 +15,10 @@ import { reasonText } from "../../components/words";
 import { useNow } from "../../time/useNow";
 import { AuditHead } from "./AuditHead";
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
+const STEP = 10_000; // the range moves on so often
+const HOUR = 3_600_000;
 const PAGE_SIZE = 200;
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const FILTERS = { job: "", span: "1h" };
 const SPANS: Record<string, { label: string; ms: number }> = {
   "1h": { label: "The last hour", ms: HOUR },
@@ -30,11 +31,16 @@ export default function LedgerPage() {
   usePageTitle("Tick ledger");
   const [{ job, span }, setFilters] = useFilters(FILTERS);
   const pages = usePages();
-  const end = Math.floor(useNow() / MINUTE) * MINUTE;
+  const end = Math.floor(useNow() / STEP) * STEP;
   const { ms } = SPANS[span] ?? SPANS["1h"]!;
-  const range = { start: new Date(end - ms).toISOString(), end: new Date(end).toISOString() };
+  const { data: began } = useQuery(logBeganQuery);
+  const start = Math.max(end - ms, began ?? 0);
+  const range = { start: new Date(start).toISOString(), end: new Date(Math.max(end, start + 1)).toISOString() };
   const cursor = pages.cursor ? { cursor: pages.cursor } : {};
-  const ledger = useQuery(ledgerQuery({ ...(job ? { job } : {}), ...range, ...cursor, limit: PAGE_SIZE }));
+  const ledger = useQuery({
+    ...ledgerQuery({ ...(job ? { [ID.test(job) ? "job_id" : "job"]: job } : {}), ...range, ...cursor, limit: PAGE_SIZE }),
+    enabled: began !== undefined,
+  });
   const choose = (change: Partial<typeof FILTERS>): void => {
     pages.first();
     setFilters(change);

@@ -2,7 +2,7 @@ import { Button, Slider } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { crontabQuery, differenceQuery } from "../../api/audit";
+import { crontabQuery, differenceQuery, logBeganQuery } from "../../api/audit";
 import type { Crontab, CrontabDifference, JobDifference } from "../../api/types";
 import { useFilters } from "../../api/useFilters";
 import { usePages } from "../../api/usePages";
@@ -26,13 +26,15 @@ export default function ThenPage() {
   const now = useNow();
   const [opened] = useState(now); // with no instant named: an hour before the page was opened
   const pages = usePages();
-  const then = at && !Number.isNaN(Date.parse(at)) ? Date.parse(at) : opened - HOUR;
-  const instant = new Date(then).toISOString();
+  const { data: began } = useQuery(logBeganQuery);
+  const wanted = at && !Number.isNaN(Date.parse(at)) ? Date.parse(at) : opened - HOUR;
+  const then = Math.max(wanted, began ?? wanted);
+  const instant = began === undefined ? "" : new Date(then).toISOString();
   const crontab = useQuery(crontabQuery({ at: instant, limit: PAGE_SIZE, cursor: pages.cursor }));
   const difference = useQuery(differenceQuery(instant));
   const look = (when: number): void => {
     pages.first();
-    setFilters({ at: new Date(when).toISOString() });
+    setFilters({ at: new Date(Math.max(when, began ?? when)).toISOString() });
   };
   return (
     <>

@@ -5,7 +5,7 @@ import { leaves } from "./specDiff";
 export function Definition({ job }: { job: Job }) {
   return (
     <section className="panel" aria-label="Definition">
-      <table className="table changes">
+      <table className="table field-changes">
         <thead>
           <tr>
             <th scope="col">Field</th>
