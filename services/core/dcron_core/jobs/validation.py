@@ -148,9 +148,14 @@ def _shape_problem(message: str, document: dict[str, Any]) -> FieldProblem:
             path = path.replace("[...]", f".{name}")
         else:
             value = value[int(step)] if isinstance(value, list) else value.get(step)
-    remedy = "digits and units, such as 90s, 5m or 1h30m" if "(ms|s|m|h|d)" in text else ""
-    if "[A-Za-z0-9._-]" in text:
-        remedy = "1 to 128 letters, digits, dots, dashes and underscores; the first and last a letter or digit"
+    remedy = ""
+    if "(ms|s|m|h|d)" in text:
+        text, remedy = "is not a duration", "digits and units, such as 90s, 5m or 1h30m"
+    elif "[A-Za-z0-9._-]" in text:
+        text, remedy = (
+            "is not a name",
+            "1 to 128 letters, digits, dots, dashes and underscores; the first and last a letter or digit",
+        )
     return FieldProblem(field=path, message=text, value=shown(value), remedy=remedy)
 
 

@@ -1,11 +1,21 @@
 /** The master's API, at the page's own origin: what is asked of it, and the commands. */
 
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { type Parameters, type RequestOptions, UnreachableError, withQuery } from "./client";
+import { type Parameters, RefusedError, type RequestOptions, UnreachableError, withQuery } from "./client";
 import { newKey } from "./keys";
 import { master } from "./services";
 import type {
-  DependencyGraph, Forecast, Job, JobFacets, JobHistory, JobList, JobSpec, Preview, RunAccepted, WorkerList,
+  DependencyGraph,
+  FieldProblem,
+  Forecast,
+  Job,
+  JobFacets,
+  JobHistory,
+  JobList,
+  JobSpec,
+  Preview,
+  RunAccepted,
+  WorkerList,
 } from "./types";
 
 const POLL_MS = 5_000; // what others change is not in the feed
@@ -63,13 +73,26 @@ export const dependenciesQuery = (jobId: string) =>
 export const previewQuery = (spec: Partial<JobSpec>, count: number, jobId?: string) =>
   queryOptions({
     queryKey: ["preview", spec, count, jobId],
-    queryFn: ({ signal }) =>
-      master.request<Preview>(withQuery("/api/v1/jobs/preview", { count, job_id: jobId }), {
-        signal,
-        method: "POST",
-        body: spec,
-      }),
+    queryFn: ({ signal }) => preview(spec, count, jobId, signal),
   });
+
+/** What is wrong with a definition, which may still lack its name and what to run. */
+export const problemsQuery = (spec: Partial<JobSpec>, jobId?: string) =>
+  queryOptions({
+    queryKey: ["preview", "problems", spec, jobId],
+    queryFn: async ({ signal }): Promise<FieldProblem[]> => {
+      try {
+        await preview(spec, 1, jobId, signal);
+        return [];
+      } catch (error) {
+        if (error instanceof RefusedError && error.problem.errors) return error.problem.errors;
+        throw error;
+      }
+    },
+  });
+
+const preview = (spec: Partial<JobSpec>, count: number, jobId: string | undefined, signal: AbortSignal): Promise<Preview> =>
+  master.request(withQuery("/api/v1/jobs/preview", { count, job_id: jobId }), { signal, method: "POST", body: spec });
 
 const FORECAST_MS = 30_000;
 

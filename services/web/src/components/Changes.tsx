@@ -19,8 +19,8 @@ export function Changes({ changes, caption }: { changes: readonly FieldChange[];
             <th scope="row">
               <code>{field}</code>
             </th>
-            <td>{isAbsent(before) ? <Absent /> : <del>{valueText(before)}</del>}</td>
-            <td>{isAbsent(after) ? <Absent /> : <ins>{valueText(after)}</ins>}</td>
+            <td>{isNothing(before) ? <Nothing value={before} /> : <del>{valueText(before)}</del>}</td>
+            <td>{isNothing(after) ? <Nothing value={after} /> : <ins>{valueText(after)}</ins>}</td>
           </tr>
         ))}
       </tbody>
@@ -28,11 +28,14 @@ export function Changes({ changes, caption }: { changes: readonly FieldChange[];
   );
 }
 
-function Absent() {
-  return <span className="muted">not set</span>;
+/** In place of a value that nobody would see: a field that is not set, or an empty text or list. */
+export function Nothing({ value }: { value: unknown }) {
+  return <span className="muted">{isAbsent(value) ? "not set" : "empty"}</span>;
 }
 
 const isAbsent = (value: unknown): boolean => value === null || value === undefined;
+export const isNothing = (value: unknown): boolean =>
+  isAbsent(value) || value === "" || (Array.isArray(value) && value.length === 0);
 
 /** A text as it is; anything else as JSON. */
 export function valueText(value: unknown): string {

@@ -88,22 +88,22 @@ def test_all_unknown_fields_are_told_at_once() -> None:
     ("fields", "field", "value", "message"),
     [
         ({"name": 7}, "name", "7", "Expected `str`, got `int`"),
-        ({"name": ""}, "name", "", "matching regex"),
-        ({"name": "-x"}, "name", "-x", "matching regex"),
-        ({"name": "a b"}, "name", "a b", "matching regex"),
-        ({"name": "hello\n"}, "name", "hello\n", "matching regex"),
-        ({"name": "x" * 129}, "name", "x" * 77 + "…", "matching regex"),
-        ({"namespace": "a/b"}, "namespace", "a/b", "matching regex"),
+        ({"name": ""}, "name", "", "is not a name"),
+        ({"name": "-x"}, "name", "-x", "is not a name"),
+        ({"name": "a b"}, "name", "a b", "is not a name"),
+        ({"name": "hello\n"}, "name", "hello\n", "is not a name"),
+        ({"name": "x" * 129}, "name", "x" * 77 + "…", "is not a name"),
+        ({"namespace": "a/b"}, "namespace", "a/b", "is not a name"),
         ({"enabled": "yes"}, "enabled", "yes", "Expected `bool`"),
         ({"run": "true"}, "run", "true", "Expected `object`"),
         ({"run": {"argv": "ls"}}, "run.argv", "ls", "Expected `array | null`"),
         ({"run": {"argv": ["ls", 1]}}, "run.argv[1]", "1", "Expected `str`, got `int`"),
         ({"env": {"A": "1", "B": 2}}, "env.B", "2", "Expected `str`, got `int`"),
         ({"env": ["A=1"]}, "env", "['A=1']", "Expected `object`"),
-        ({"tags": ["good", "not good"]}, "tags[1]", "not good", "matching regex"),
+        ({"tags": ["good", "not good"]}, "tags[1]", "not good", "is not a name"),
         ({"timeout": 90}, "timeout", "90", "Expected `str | null`"),
-        ({"timeout": "90"}, "timeout", "90", "matching regex"),
-        ({"timeout": "90s\n"}, "timeout", "90s\n", "matching regex"),
+        ({"timeout": "90"}, "timeout", "90", "is not a duration"),
+        ({"timeout": "90s\n"}, "timeout", "90s\n", "is not a duration"),
         ({"overlap": "never"}, "overlap", "never", "Invalid enum value 'never'"),
         ({"misfire": {"limit": 0}}, "misfire.limit", "0", "Expected `int` >= 1"),
         ({"description": "x" * 4097}, "description", "x" * 77 + "…", "length <= 4096"),
@@ -115,7 +115,7 @@ def test_a_value_of_the_wrong_shape_is_named_and_shown(
     problem = only(definition(**fields))
     assert (problem.field, problem.value) == (field, value)
     assert message in problem.message
-    if "regex" in message:
+    if message.startswith("is not"):
         assert problem.remedy
 
 

@@ -50,7 +50,7 @@ export function Editor({ title, origin, latest, original }: Props) {
   const jobId = latest?.job_id;
   const check = useCheck(draft, jobId);
   const problems = joined(check.problems, refusal ? standing(refusal.problems, refusal.draft, draft) : []);
-  const isBroken = isYaml && written?.isBroken === true;
+  const isBroken = isYaml && written?.isBroken === true && written.draft === draft;
   const canSave = !busy && !isBroken && (isChanged || latest === null);
   const submit = (): void => {
     if (canSave) void save(draft, jobId && version !== null ? { jobId, version } : null);

@@ -1,6 +1,6 @@
 import { Button, Group, Modal } from "@mantine/core";
 import { useState } from "react";
-import { valueText } from "../../components/Changes";
+import { isNothing, Nothing, valueText } from "../../components/Changes";
 import type { Draft, Json } from "./draft";
 import { allOf, type Choices, chosen, firstChoices, isDecided, rivalries, type Rivalry, type Side } from "./rival";
 
@@ -97,10 +97,10 @@ interface CellProps {
 
 function RivalCell({ name, label, value, checked, choose }: CellProps) {
   return (
-    <td>
+    <td data-name={label}>
       <label className="edit-rival-choice">
         <input type="radio" name={`rival ${name}`} aria-label={`${label}: ${name}`} checked={checked} onChange={choose} />
-        {value === undefined ? <span className="muted">not set</span> : <code>{valueText(value)}</code>}
+        {isNothing(value) ? <Nothing value={value} /> : <code>{valueText(value)}</code>}
       </label>
     </td>
   );

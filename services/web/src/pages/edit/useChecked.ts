@@ -1,16 +1,15 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { previewQuery } from "../../api/master";
+import { previewQuery, problemsQuery } from "../../api/master";
 import type { JobSpec } from "../../api/types";
 import { type Draft, scheduleOf } from "./draft";
-import { problemsOf } from "./problems";
 import { useSettled } from "./useSettled";
 
 export const SHOWN_TICKS = 10;
 
-/** What the server finds wrong with the draft as it stands. */
+/** What the server finds wrong with the draft; what it found before stands until it has looked again. */
 export function useCheck(draft: Draft, jobId: string | undefined) {
-  const { error } = useQuery({ ...previewQuery(asSpec(useSettled(draft)), 1, jobId), placeholderData: keepPreviousData });
-  return { problems: problemsOf(error), failure: problemsOf(error).length > 0 ? null : error };
+  const { data, error } = useQuery({ ...problemsQuery(asSpec(useSettled(draft)), jobId), placeholderData: keepPreviousData });
+  return { problems: data ?? [], failure: error };
 }
 
 /** The draft's schedule in words and its next ticks, whatever else is wrong with it. */

@@ -1,7 +1,7 @@
 import { ActionIcon, Menu, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation } from "wouter";
+import { Link, useLocation } from "wouter";
 import { createJob, deleteJob } from "../../api/master";
 import type { Job } from "../../api/types";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
@@ -28,6 +28,9 @@ export function JobMenu({ job }: { job: Job }) {
         <Menu.Dropdown>
           <Menu.Item leftSection={<Icon name="copy" />} onClick={() => setOpen("clone")}>
             Clone…
+          </Menu.Item>
+          <Menu.Item component={Link} href={`/jobs/new?from=${job.job_id}`} leftSection={<Icon name="edit" />}>
+            Clone and edit
           </Menu.Item>
           <Menu.Item color="red" leftSection={<Icon name="trash" />} onClick={() => setOpen("delete")}>
             Delete…
