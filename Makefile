@@ -14,7 +14,7 @@ BIN := .venv/bin
 WEB := services/web
 PAGE := services/master/dcron_master/page
 WEB_SOURCES := $(shell test -f $(WEB)/package.json && find $(WEB) -type f -not -path '*/node_modules/*' \
-	-not -path '*/api-documents/*' -not -path '*/generated/*' -not -path '*/e2e/*' -not -name '*.tsbuildinfo')
+	-not -path '*/api-documents/*' -not -path '*/generated/*' -not -path '*/e2e/*' -not -path '*/bench/*' -not -path '*/screenshots/*' -not -name '*.tsbuildinfo')
 API_SOURCES := $(shell find schemas/dcron_schemas services/core services/master services/log-ingester -name '*.py')
 
 say = @printf '==> %s\n' $(1)
@@ -28,7 +28,7 @@ demo: setup ## The same, with a handful of example jobs
 	@exec $(BIN)/dcron up --demo $(UP)
 
 ##@ Work on it
-.PHONY: setup python etcd chromium web check test robustness bench lock clean help
+.PHONY: setup python etcd chromium web check test robustness bench screenshots lock clean help
 setup: python etcd $(STAMPS)/mongodb $(STAMPS)/kafka $(STAMPS)/kafka-archive web ## Set up what is missing, all inside this folder (etcd: from Debian's packages)
 
 check: python $(if $(wildcard $(WEB)/node_modules),$(STAMPS)/api-types) ## Format, lint, types, import contracts, schema drift: under a minute
@@ -48,6 +48,10 @@ robustness: setup ## The long fault runs
 
 bench: setup ## All benchmarks, or one: make bench ONLY=name
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
+
+screenshots: setup chromium ## Pictures of the main pages into docs/images, from example jobs on a dcron of its own
+	@mkdir -p docs/images
+	@cd $(WEB) && node screenshots/take.mjs
 
 lock: $(STAMPS)/uv ## Choose the versions of all dependencies anew
 	$(call say,"choosing versions")

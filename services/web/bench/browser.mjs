@@ -69,7 +69,10 @@ export async function scrolled(page, turns, dy) {
 export async function interactiveAt(page, selector) {
   return page.evaluate(async (wanted) => {
     const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    while (!document.querySelector(wanted)) await frame();
+    while (!document.querySelector(wanted)) {
+      await frame();
+      if (performance.now() > 60_000) throw new Error(`${wanted} is not shown after a minute`);
+    }
     await frame();
     const shown = performance.now();
     const end = () => Math.max(shown, ...window.measured.tasks.map(([start, took]) => start + took));

@@ -57,6 +57,12 @@ for (const view of VIEWS) {
     await expectOnlyText(PROBE);
     await open(page, `/jobs/${job.id}`);
     await expectOnlyText(PROBE);
+    for (const tab of ["schedule", "dependencies", "versions", "definition"]) {
+      await open(page, `/jobs/${job.id}?tab=${tab}`);
+      await expectOnlyText(job.name);
+    }
+    await open(page, `/jobs/${job.id}/edit`);
+    await expectOnlyText(BIDI);
     await open(page, `/runs?job=${job.id}`);
     await expectOnlyText(job.name);
     await open(page, `/timeline?q=${job.name}`);

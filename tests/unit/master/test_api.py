@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -218,6 +219,24 @@ async def test_nothing_but_the_probes_answers_without_the_token() -> None:
             assert (await stranger.get(path)).status_code == 401, path
         assert (await stranger.get("/login", params={"token": "wrong"})).status_code == 401
     assert await ports.job_table() == {}
+
+
+async def test_the_page_is_sent_compressed_to_who_reads_that_and_the_api_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first load is a third of its files' bytes."""
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "page-1a2b.js").write_text("tell(1);\n" * 10_000)
+    monkeypatch.setattr("dcron_master.page.BUILD", tmp_path)
+    async with Ports().master() as (_, client):
+        plain = await client.get("/assets/page-1a2b.js", headers={"Accept-Encoding": "identity"})
+        packed = await client.get("/assets/page-1a2b.js", headers={"Accept-Encoding": "gzip"})
+        answer = await client.get("/api/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.content == plain.content
+    assert packed.headers["cache-control"] == plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert "content-encoding" not in answer.headers
 
 
 async def test_the_login_link_sets_a_cookie_that_reads_but_changes_nothing_from_elsewhere() -> None:
