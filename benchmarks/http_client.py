@@ -12,19 +12,20 @@ from benchmarks.stack import TOKEN
 class Connection:
     """A connection to one service; one request at a time."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, token: str) -> None:
         self._reader = reader
         self._writer = writer
         self._host = host
+        self._token = token
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncIterator["Connection"]:
+    async def open(cls, url: str, token: str = TOKEN) -> AsyncIterator["Connection"]:
         """Connect to `http://host:port`."""
         address = urlsplit(url)
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         try:
-            yield cls(reader, writer, address.netloc)
+            yield cls(reader, writer, address.netloc, token)
         finally:
             writer.close()
             await writer.wait_closed()
@@ -32,7 +33,7 @@ class Connection:
     async def post(self, path: str, body: bytes) -> bytes:
         """Post `body` as JSON; return the answer's body. Raises BenchmarkError unless the status is 2xx."""
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Bearer {self._token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         self._writer.write(head.encode() + body)

@@ -9,23 +9,20 @@ nothing with them; for keys and frames, a bare field and two thousand bare rows;
 lines; for the heap, their text. The limit of the weight is what a first load may weigh.
 """
 
-import asyncio
 import gzip
 import os
 import subprocess
-import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 
-from benchmarks.large_table import crontab, fill
+from benchmarks.crontab import create_jobs
 from benchmarks.results import BenchmarkError, Result, percentile, result
 from benchmarks.stack import RunningStack, running_stack
-from dcron_schemas.job import JobSpec, Limits, Run
+from dcron_schemas.job import JobSpec, Limits, Run, Schedule
 from dcron_standalone.terminal import say
 
 WEB = Path(__file__).parent.parent / "services" / "web"
@@ -57,7 +54,7 @@ async def run() -> list[Result]:
 
 async def _first_load(stack: RunningStack) -> list[Result]:
     say("the first load, with a cold cache")
-    await _fill(stack, FIRST_JOBS)
+    await _create(stack, range(FIRST_JOBS))
     rounds: list[Measured] = _browser(stack, "first")
     scripts = {each["name"] for each in rounds[0]["loaded"] if each["name"].endswith(".js")}
     weight = sum(_compressed(stack, url) for url in scripts) / 1000
@@ -78,7 +75,7 @@ def _compressed(stack: RunningStack, url: str) -> int:
 
 async def _jobs(stack: RunningStack) -> list[Result]:
     say(f"the list of {JOBS:,} jobs")
-    await _fill(stack, JOBS)
+    await _create(stack, range(FIRST_JOBS, JOBS))
     seen: Measured = _browser(stack, "jobs")
     if int(seen["total"].replace(",", "")) < JOBS:
         raise BenchmarkError(f"the page tells of {seen['total']} jobs in place of {JOBS}")
@@ -119,15 +116,22 @@ def _frames(name: str, frames: list[float], bare: list[float]) -> Result:
     return _held(name, "ms", percentile(frames, 0.99), percentile(bare, 0.99), FRAME_MS)
 
 
-async def _fill(stack: RunningStack, count: int) -> None:
-    """Have so many jobs, and return when the master tells of all."""
-    now = datetime.now(UTC)
-    await fill(stack.servers.etcd, crontab(count, now), now)
-    deadline_s = time.monotonic() + LONGEST_S
-    while len(list(stack.client.jobs())) < count:
-        if time.monotonic() > deadline_s:
-            raise BenchmarkError(f"the master does not tell of {count} jobs")
-        await asyncio.sleep(0.5)
+async def _create(stack: RunningStack, numbers: Iterable[int]) -> None:
+    access = stack.client.access
+    await create_jobs(access.url, [_spec(number) for number in numbers], access.token)
+
+
+def _spec(number: int) -> JobSpec:
+    """Return one of many jobs that look alike; it is due once a day."""
+    tenant = f"tenant-{number // 20:05d}"
+    return JobSpec(
+        name=f"{tenant}-{number}",
+        namespace=f"team-{number % 40}",
+        description=f"Keeps the books of {tenant} in order, number {number}",
+        tags=("books",),
+        run=Run(argv=("/bin/true", "--tenant", tenant)),
+        schedule=Schedule(cron=f"{number % 60} {number // 60 % 24} * * *"),
+    )
 
 
 def _browser(stack: RunningStack, what: str, *arguments: str) -> Measured:

@@ -35,9 +35,13 @@ function dcron(...words) {
   return execFileSync(DCRON, words, { cwd: ROOT, env: { ...process.env, DCRON_DATA: data }, encoding: "utf8" });
 }
 
-async function askMaster(method, path) {
+async function askMaster(method, path, body) {
   const token = readFileSync(join(data, "token"), "utf8").trim();
-  const answer = await fetch(`${PAGE}/api/v1${path}`, { method, headers: { Authorization: `Bearer ${token}` } });
+  const answer = await fetch(`${PAGE}/api/v1${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();
 }
@@ -51,46 +55,37 @@ async function idOf(name) {
 async function pictures() {
   const backup = await idOf("nightly-backup");
   const transform = await idOf("transform");
+  const carts = await idOf("abandoned-carts");
   const { execution_id: run } = await askMaster("POST", `/jobs/${backup}/run`);
   return {
     run: { path: `/runs/${run}`, wait: 9000 },
-    overview: { path: "/" },
+    overview: { path: "/?span=1h" },
     jobs: { path: "/jobs" },
     job: { path: `/jobs/${transform}?tab=dependencies` },
-    schedule: { path: `/jobs/${backup}?tab=schedule` },
+    schedule: { path: `/jobs/${carts}?tab=schedule` },
     edit: { path: `/jobs/${backup}/edit` },
     timeline: { path: "/timeline?span=15m" },
-    audit: { path: "/audit", open: /^Details/ },
+    audit: { path: "/audit", open: "Changed" },
   };
 }
 
 async function take(browser, theme) {
   const context = await browser.newContext({
-    baseURL: PAGE, viewport: { width: 1280, height: 800 }, colorScheme: theme, timezoneId: "Europe/Berlin", locale: "en-GB", reducedMotion: "reduce",
+    baseURL: PAGE, viewport: { width: 1280, height: 760 }, colorScheme: theme, timezoneId: "Europe/Berlin", locale: "en-GB", reducedMotion: "reduce",
   });
   const page = await context.newPage();
   await page.goto(`/login?token=${readFileSync(join(data, "token"), "utf8").trim()}`);
   for (const [name, { path, wait = 1500, open }] of Object.entries(await pictures())) {
     await page.goto(path);
     await page.getByRole("heading", { level: 1 }).waitFor();
-    if (open) await page.getByRole("button", { name: open }).nth(4).click();
+    if (open) await page.getByRole("row").filter({ hasText: open }).getByRole("button").first().click();
     await page.waitForTimeout(wait);
     const file = join(ROOT, "docs/images", `${name}-${theme}.png`);
     await page.screenshot({ path: file });
-    shrink(file);
-    console.log(`${name}-${theme}.png  ${(statSync(file).size / 1000).toFixed(0)} kB`);
+    const { size } = statSync(file);
+    console.log(`${name}-${theme}.png  ${(size / 1000).toFixed(0)} kB${size > MOST_BYTES ? ": heavy for a README" : ""}`);
   }
   await context.close();
-}
-
-/** A picture that is too heavy is drawn with 256 colours, if ImageMagick is there. */
-function shrink(file) {
-  if (statSync(file).size <= MOST_BYTES) return;
-  try {
-    execFileSync("convert", [file, "+dither", "-colors", "256", "-define", "png:compression-level=9", `png8:${file}`]);
-  } catch {
-    console.log(`${file} stays heavy: ImageMagick is not installed`);
-  }
 }
 
 const child = await up();
@@ -98,7 +93,8 @@ try {
   dcron("job", "apply", "-f", join(ROOT, "services/web/screenshots/jobs.yaml"));
   console.log(`the example jobs run for ${STORY_S} s`);
   await new Promise((resolve) => setTimeout(resolve, STORY_S * 1000));
-  dcron("job", "pause", "abandoned-carts");
+  dcron("job", "pause", "certificate-check");
+  await askMaster("PATCH", `/jobs/${await idOf("price-feed")}`, { schedule: { every: "20s" }, retry: { attempts: 4 }, timeout: "1m" });
   const executablePath = process.env.DCRON_CHROMIUM ?? execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
   for (const theme of ["light", "dark"]) await take(browser, theme);
