@@ -1,13 +1,13 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
-import { useLocation } from "wouter";
+import { Link, useLocation } from "wouter";
 import type { Job } from "../../api/types";
 import { Icon } from "../../components/icons";
 import { JobMenu } from "./JobMenu";
 import { RunNowDialog } from "./RunNowDialog";
 import { usePause } from "./usePause";
 
-/** Run now, Pause or Resume, and what is done seldom. */
+/** Run now, Pause or Resume, Edit, and what is done seldom. */
 export function JobActions({ job }: { job: Job }) {
   const [asking, ask] = useState(false);
   const [, navigate] = useLocation();
@@ -19,6 +19,9 @@ export function JobActions({ job }: { job: Job }) {
       </Button>
       <Button disabled={busy} onClick={toggle} leftSection={<Icon name={enabled ? "pause" : "resume"} />}>
         {enabled ? "Pause" : "Resume"}
+      </Button>
+      <Button component={Link} href={`/jobs/${job.job_id}/edit`} leftSection={<Icon name="edit" />}>
+        Edit
       </Button>
       <JobMenu job={job} />
       {asking && <RunNowDialog job={job} requested={(id) => navigate(`/runs/${id}`)} close={() => ask(false)} />}

@@ -1,9 +1,12 @@
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
+import { Link } from "wouter";
 import { recentQuery } from "../../api/ingester";
 import { allJobs, jobsQuery } from "../../api/master";
 import { useFilters } from "../../api/useFilters";
 import { usePages } from "../../api/usePages";
+import { Icon } from "../../components/icons";
 import { useNotices } from "../../components/notices";
 import { Pager } from "../../components/Pager";
 import { Empty, Ready } from "../../components/states";
@@ -43,6 +46,9 @@ export default function JobsPage() {
           Jobs {jobs.data && <span className="count">{jobs.data.total.toLocaleString("en")}</span>}
         </h1>
         <JobsFilters filters={filters} change={change} />
+        <Button component={Link} href="/jobs/new" variant="filled" leftSection={<Icon name="plus" />}>
+          New job
+        </Button>
       </div>
       <Ready query={jobs} rows={12}>
         {(data) => (
@@ -83,7 +89,9 @@ function NoMatch({ filters: { q } }: { filters: JobFilters }) {
 function NoJobs() {
   return (
     <Empty title="No jobs yet">
-      <p>Describe a job in a YAML file and apply it:</p>
+      <p>
+        <Link href="/jobs/new">Write the first one</Link>, or describe it in a YAML file and apply that:
+      </p>
       <pre className="command">dcron job apply -f examples/hello.yaml</pre>
     </Empty>
   );
