@@ -81,7 +81,9 @@ async def test_the_command_line_lists_and_drains(
         assert decode_state(DrainWanted, wish.value).requested_by == "token"
         await until_state(client, worker.worker_id, "draining")
         await asyncio.to_thread(command, monkeypatch, "workers", "ls")
-        assert "draining" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "draining" in printed
+        assert worker.worker_id in printed  # whole on 80 columns: it is pasted into `drain`
         await asyncio.to_thread(command, monkeypatch, "workers", "ls", "--json")
         (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
         (view,) = msgspec.json.decode(line, type=list[WorkerView])
