@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pymongo
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from dcron_core.clock import SystemClock
 from dcron_schemas.audit import Ledger
@@ -47,6 +48,16 @@ class Cluster:
                 if service.child is not None:
                     service.child.kill()
             cluster._starter.close()
+            cluster._drop_database()
+
+    def _drop_database(self) -> None:
+        """Take away what was stored: the server looks through all of it for what has expired, and all tests wait."""
+        with (
+            suppress(PyMongoError),
+            pymongo.timeout(5),
+            self.mongodb() as database,
+        ):  # the test may have ended the server
+            database.client.drop_database(database.name)
 
     def start(self, masters: int = 1, workers: int = 2, ingesters: int = 1, **of_workers: str) -> None:
         """Start services, the workers with these settings, and wait until all are ready."""

@@ -7,6 +7,7 @@ test("runs are found by their status and by what they wrote, and the address kee
   for (const { id } of [good, bad]) await api.post(`/api/v1/jobs/${id}/run`);
   await page.goto("/runs");
   await page.getByRole("searchbox", { name: "Search in the output" }).fill(word);
+  await expect(page).toHaveURL(new RegExp(`text=${word}`)); // typed text counts a moment later
   await expect(page.getByRole("row", { name: new RegExp(good.name) })).toContainText("Succeeded");
   await expect(page.getByRole("row", { name: new RegExp(bad.name) })).toContainText("Failed");
   await page.getByRole("combobox", { name: "Status" }).click();
