@@ -3,31 +3,29 @@
 The records are in Kafka before the log-ingester starts; it counts the documents that MongoDB acknowledged, and
 its first batches and its own start do not count. In the end MongoDB is asked whether all are there.
 
-The limit is bare `insert_many` of the same documents in batches of the same size, with the same indexes and
-write concern, one after the other from one process, into a collection of its own on the same server. The two
-take turns.
+The limit is the bare pair (`bare_pair.py`): a consumer of the same topic and `insert_many`, into a collection of its
+own on the same server. The two take turns.
 """
 
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from statistics import harmonic_mean
 
 import httpx
 from msgspec import Struct
 from prometheus_client.parser import text_string_to_metric_families
-from pymongo import MongoClient, WriteConcern
+from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from benchmarks.bare_pair import fetch_and_insert
 from benchmarks.results import BenchmarkError, Result, result
 from benchmarks.stack import TOKEN, running_log_ingester, running_servers
 from dcron_core.adapters.kafka import KafkaLog
-from dcron_core.durations import parse_duration
 from dcron_core.settings import LogIngesterSettings
-from dcron_log_ingester.batches import Document, batch_of
+from dcron_log_ingester.batches import Document
 from dcron_log_ingester.service import plan_of
-from dcron_log_ingester.store import INDEXES
 from dcron_schemas.codec import encode
 from dcron_schemas.records import OutputChunk
 from dcron_standalone.servers import LocalServers
@@ -59,21 +57,20 @@ class Stored(Struct, frozen=True):
 async def run() -> list[Result]:
     """Measure; raise BenchmarkError unless every document is stored."""
     records = list(lines_of_runs(RUNS, LINES))
-    documents = list(batch_of(records, parse_duration(DEFAULTS.retention)).output)
     ours: list[Stored] = []
-    bare: list[Stored] = []
+    bare: list[float] = []
     with (
         running_servers("kafka", "mongodb") as servers,
         MongoClient[Document](servers.mongodb, retryWrites=False) as mongodb,
     ):
         say(f"{ROUNDS} rounds of {len(records)} documents each way, the first {_warm_up()} to warm up")
         for round_ in range(ROUNDS):
-            bare.append(_insert(mongodb[f"bare_{round_}"]["output"], documents))
             settings = await _filled(servers, round_, records)
+            bare.append(await fetch_and_insert(mongodb[f"bare_{round_}"]["output"], settings, records, _warm_up()))
             ours.append(await _ingest(settings, len(records)))
             check_stored(mongodb[settings.mongodb_database]["output"], len(records))
-            say(f"  round {round_ + 1}: dcron {ours[-1].rate:,.0f} documents a second, the limit {bare[-1].rate:,.0f}")
-    value, limit = _whole(ours).rate, _whole(bare).rate
+            say(f"  round {round_ + 1}: dcron {ours[-1].rate:,.0f} documents a second, the limit {bare[-1]:,.0f}")
+    value, limit = _whole(ours).rate, harmonic_mean(bare)
     goal = f"at least {GOAL_RATIO:g} of the limit"
     return [result("ingest_documents", "1/s", value, limit, goal, met=value / limit >= GOAL_RATIO)]
 
@@ -97,18 +94,6 @@ def lines_of_runs(runs: int, lines: int) -> Iterator[OutputChunk]:
             yield OutputChunk(
                 execution_id=f"{job_id}.t1763800000000.1", job_id=job_id, seq=seq, stream="stdout", at=at, text=text
             )
-
-
-def _insert(collection: Collection[Document], documents: list[Document]) -> Stored:
-    """Insert all in batches."""
-    bare: Collection[Any] = collection.with_options(write_concern=WriteConcern(w="majority", j=True))
-    bare.create_indexes(INDEXES["output"])
-    began_s = time.perf_counter()
-    for start in range(0, len(documents), DEFAULTS.batch_size):
-        if start == _warm_up():
-            began_s = time.perf_counter()
-        bare.insert_many(documents[start : start + DEFAULTS.batch_size], ordered=False)
-    return Stored(len(documents) - _warm_up(), time.perf_counter() - began_s)
 
 
 async def _filled(servers: LocalServers, round_: int, records: list[OutputChunk]) -> LogIngesterSettings:

@@ -102,7 +102,8 @@ def skip_id(record: TickSkipped) -> str:
 
 def stored_instant(at: datetime) -> datetime:
     """Return `at` as MongoDB keeps it: UTC, whole milliseconds. An instant without a zone is taken for UTC."""
-    at = at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

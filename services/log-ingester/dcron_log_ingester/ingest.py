@@ -6,6 +6,7 @@ what was committed. Being cancelled lets the write that is under way end.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -130,12 +131,14 @@ class Ingest:
         records = await reader.poll(IDLE_POLL_S, self._plan.batch_size)
         if not records:
             return records
-        until_s = self._clock.monotonic() + self._plan.batch_age.total_seconds()
-        while (room := self._plan.batch_size - len(records)) > 0 and _bytes_of(records) < BATCH_BYTES:
+        until_s, read = self._clock.monotonic() + self._plan.batch_age.total_seconds(), _bytes_of(records)
+        while (room := self._plan.batch_size - len(records)) > 0 and read < BATCH_BYTES:
             left_s = until_s - self._clock.monotonic()
             if left_s <= 0:
                 break
-            records += await reader.poll(left_s, room)
+            more = await reader.poll(left_s, room)
+            read += _bytes_of(more)
+            records += more
         return records
 
     async def _to_the_end(self, work: asyncio.Future[None]) -> None:
@@ -157,10 +160,10 @@ class Ingest:
 
     async def _write_all(self, decoded: "Decoded", producer: Producer) -> None:
         """Put every record either into the store or into the dead-letter topic."""
-        for message in decoded.messages:
-            self._metrics.records.labels(type(message).__name__).inc()
-            if was_cut(message):
-                self._metrics.cuts.inc()
+        messages = decoded.messages
+        for kind, count in Counter(map(type, messages)).items():
+            self._metrics.records.labels(kind.__name__).inc(count)
+        self._metrics.cuts.inc(sum(map(was_cut, messages)))
         refused = await self._write_what_can_be(decoded.readable)
         await self._put_aside([*decoded.unreadable, *refused], producer)
 
