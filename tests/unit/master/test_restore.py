@@ -139,6 +139,10 @@ def carried_out(steps: list[RestoreStep], now: Links, then: Links) -> Links:
         ({"a": "", "b": "a", "c": "b"}, {"a": "b", "b": "c", "c": ""}),
         ({"a": "c", "b": "", "c": ""}, {"a": "b", "b": "c"}),
         ({"x": "y", "y": "", "z": "x"}, {"x": "", "y": "z", "z": ""}),  # a circle over what is and what will be
+        (
+            {"a": "", "d": "", "c": "ad", "b": "ac"},
+            {"a": "", "e": "", "b": "e", "d": "ab"},
+        ),  # b and c, each for the other
     ],
 )
 def test_a_job_finds_what_it_comes_after(then: Links, now: Links) -> None:
