@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.hub import QUEUE_BYTES
 from dcron_schemas.records import OutputChunk
 from dcron_standalone.servers import LocalServers
 from tests.acceptance.test_log_ingester import TOKEN, Face, running, seqs, settings_for
+from tests.conftest import PrivateServers
 from tests.names import Names
 from tests.unit.log_ingester.records import chunk, execution, finished, started
 
@@ -29,6 +32,11 @@ def large(seq: int) -> OutputChunk:
 
 
 WHOLE = "".join(large(seq).text for seq in range(CHUNKS)) + chunk(RUN, CHUNKS).text
+
+
+def apart(servers: LocalServers, private_servers: PrivateServers, names: Names) -> LogIngesterSettings:
+    """Store what is written here in a MongoDB of the test's own: it is a lot, and others would wait for it."""
+    return replace(settings_for(servers, names), mongodb=private_servers("mongodb").mongodb)
 
 
 def view(face: Face, from_seq: int = 0) -> connect:
@@ -101,10 +109,10 @@ def check_cut(frames: Frames) -> int:
 
 
 async def test_a_websocket_that_does_not_read_gets_a_gap_frame_and_can_refetch(
-    servers: LocalServers, names: Names
+    servers: LocalServers, private_servers: PrivateServers, names: Names
 ) -> None:
     """G9: what it saw, what it fetches and what comes after are the run's output, each chunk once and in order."""
-    async with running(settings_for(servers, names)) as face:
+    async with running(apart(servers, private_servers, names)) as face:
         await face.send(started(RUN), large(0))
         async with view(face) as viewer:
             frames: Frames = [json.loads(await viewer.recv()) for _ in range(2)]
@@ -120,10 +128,10 @@ async def test_a_websocket_that_does_not_read_gets_a_gap_frame_and_can_refetch(
 
 
 async def test_a_client_of_events_that_does_not_read_gets_a_gap_event_and_can_resume(
-    servers: LocalServers, names: Names
+    servers: LocalServers, private_servers: PrivateServers, names: Names
 ) -> None:
     """G9: it comes again with the id of the last chunk that it has, and gets the rest."""
-    async with running(settings_for(servers, names)) as face:
+    async with running(apart(servers, private_servers, names)) as face:
         await face.send(started(RUN), large(0))
         path = f"/api/v1/executions/{RUN.execution_id}/events"
         async with face.http.stream("GET", path, timeout=60) as answer:

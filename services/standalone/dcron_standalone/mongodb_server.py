@@ -10,6 +10,10 @@ from dcron_standalone.handshakes import mongodb_answers
 from dcron_standalone.ports import LOOPBACK
 from dcron_standalone.server import MissingProgramError
 
+# Also keeps a file of the user's from being read in its place. A sweep of what has expired looks at every document,
+# and has been seen to stop the whole server for ever when much was written at that moment: seldom is enough.
+SETTINGS = "[storage]\nttl_sweep_seconds = 3600\n"
+
 
 class MongodbServer:
     """How to run SecantusDB."""
@@ -27,7 +31,7 @@ class MongodbServer:
             raise MissingProgramError(f"SecantusDB is not at {self._program}; `make setup` puts it there")
 
     def preparation(self, ports: Mapping[str, int]) -> Sequence[str] | None:  # noqa: ARG002  it needs none
-        (self._data / "secantusd.toml").write_text("# empty, so that no file of the user's is read in its place\n")
+        (self._data / "secantusd.toml").write_text(SETTINGS)
         return None
 
     def command(self, ports: Mapping[str, int]) -> Sequence[str]:
@@ -37,7 +41,7 @@ class MongodbServer:
             f"--host={LOOPBACK}",
             f"--port={ports['mongodb']}",
             f"--storage-path={self._data / 'storage'}",
-            "--cache-size=256M",
+            "--cache-size=512M",
             "--log-level=WARNING",
             "--sync-on-commit",  # without it, a kill loses acknowledged inserts
         ]
