@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dcron_schemas import api, audit, dead_letters, events, job, records, state, workers
+from dcron_schemas import api, audit, dead_letters, events, identity, job, records, state, workers
 
 FOLDER = Path(__file__).resolve().parent / "json"
 COMMAND = "python schemas/generate.py"
@@ -35,6 +35,7 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             state.JobEntry,
             state.KillWanted,
             state.Projection,
+            identity.SecretEntry,
             state.RunWanted,
             state.TickCursor,
             state.WorkerEntry,
@@ -68,6 +69,25 @@ DOCUMENTS: dict[str, tuple[str, str, tuple[Any, ...]]] = {
             dead_letters.ReplayResult,
             dead_letters.ReplayWanted,
             workers.WorkerList,
+        ),
+    ),
+    "identity.json": (
+        "A body of the HTTP API about who may do what",
+        "Sessions, users, tokens, secrets, keys.",
+        (
+            identity.AccessToken,
+            identity.ApiTokenList,
+            identity.ApiTokenMade,
+            identity.GrantsWanted,
+            identity.LoginLink,
+            identity.NewApiToken,
+            identity.NewUser,
+            identity.PasswordWanted,
+            identity.PublicKeys,
+            identity.SecretList,
+            identity.SecretWanted,
+            identity.Session,
+            identity.UserList,
         ),
     ),
     "audit.json": (

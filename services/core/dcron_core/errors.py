@@ -4,6 +4,7 @@
 
     DcronError
     ├── SettingsError            the environment does not add up; all problems in one report
+    ├── ForbiddenError           whoever asks has not the role for it
     ├── InvalidJobError          a definition that is refused; lists the fields
     ├── CommandRejectedError     a command the fold refused
     │   ├── UnknownJobError
@@ -44,6 +45,10 @@ class SettingsError(DcronError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("settings: " + "; ".join(problems))
         self.problems = problems
+
+
+class ForbiddenError(DcronError):
+    """Whoever asks has not the role that this needs; the text says which, and where."""
 
 
 class InvalidJobError(DcronError):

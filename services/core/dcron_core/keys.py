@@ -41,6 +41,10 @@ class Keys(Struct, frozen=True):
         return f"{self.prefix}drains/"
 
     @property
+    def secrets(self) -> str:
+        return f"{self.prefix}secrets/"
+
+    @property
     def all_active(self) -> str:
         return f"{self.prefix}active/"
 
@@ -81,6 +85,9 @@ class Keys(Struct, frozen=True):
 
     def clock(self, worker_id: str) -> str:
         return f"{self.clocks}{worker_id}"
+
+    def secret(self, namespace: str, name: str) -> str:
+        return f"{self.secrets}{namespace}/{name}"
 
     def drain(self, worker_id: str) -> str:
         return f"{self.drains}{worker_id}"

@@ -18,12 +18,13 @@ from dcron_core.errors import SettingsError
 from dcron_schemas.types import Duration
 
 VARIABLE_PREFIX = "DCRON_"
-SECRETS = ("token", "audit_key")
+SECRETS = ("token", "audit_key", "signing_key", "cluster_key")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
 SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is under way
-AuditKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
+HexKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
+HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
 
 
@@ -31,6 +32,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     """What every service has."""
 
     token: Secret  # the bearer token that all requests but the probes need
+    trusted_keys: HexKeys = ""  # Ed25519 public keys of the masters, 64 hexadecimal digits each, with commas
     host: str = "127.0.0.1"  # address to listen on
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
@@ -79,6 +81,10 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     log_ingester_url: str = "http://127.0.0.1:8701"  # where a browser or the command line finds executions
     command_timeout: Duration = "10s"  # a command whose outcome is not known by then is answered as unknown
     orphan_grace: Duration = "5s"  # from the end of a worker's registration to the sweep of its entries
+    signing_key: HexKey = ""  # Ed25519 private key, 64 hexadecimal digits: signs definitions and access tokens
+    cluster_key: HexKeys = (
+        ""  # shared by masters and workers, 64 hexadecimal digits: seals secrets; older ones after it
+    )
     failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 
@@ -95,6 +101,7 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
+    cluster_key: HexKeys = ""  # the masters' one: opens secrets
     run_as_allowed: str = ""  # users besides the worker's own that jobs may run as, several with commas
 
 
@@ -108,7 +115,7 @@ class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):
     batch_size: Count = 2000  # records
     batch_age: Duration = "50ms"  # how long the first record of a batch waits for the others
     retention: Duration = "30d"  # of executions and output
-    audit_key: AuditKey = ""  # Ed25519 private key that signs chain heads, 64 hexadecimal digits; empty: not signed
+    audit_key: HexKey = ""  # Ed25519 private key that signs chain heads, 64 hexadecimal digits; empty: not signed
     allowed_origins: str = ""  # origins of the page, such as http://127.0.0.1:8700; several with commas
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from dcron_core.errors import (
     CommandRejectedError,
     DependencyCircleError,
+    ForbiddenError,
     InvalidJobError,
     NameTakenError,
     OutcomeUnknownError,
@@ -55,6 +56,8 @@ def problem_of(error: Exception, *, reading: bool = False) -> Problem:
             return error.problem
         case InvalidJobError():
             return Problem(title="the job is not valid", status=422, detail=str(error), errors=tuple(error.problems))
+        case ForbiddenError():
+            return Problem(title="not allowed", status=403, detail=str(error))
         case CommandRejectedError():
             return _refusal(error)
         case WrongInstantError():
