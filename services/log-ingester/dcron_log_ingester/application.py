@@ -8,6 +8,7 @@ from litestar.types import ASGIApp
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
+from dcron_core.http.documents import with_problems
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -69,7 +70,7 @@ def application(
         logging_config=None,
     )
     origins = allowed_origins(settings.allowed_origins)
-    closed = IdentityMiddleware(app, settings.token, origins)
+    closed = IdentityMiddleware(with_problems(app), settings.token, origins)
     return CorsMiddleware(RequestIdMiddleware(closed, clock, ids), origins)
 
 

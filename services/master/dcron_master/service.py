@@ -17,6 +17,7 @@ from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
 from dcron_core.failpoints import parse_failpoints
 from dcron_core.history import History
+from dcron_core.http.documents import with_problems
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -190,7 +191,7 @@ def _application(
         compression_config=COMPRESSION,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
+    return RequestIdMiddleware(IdentityMiddleware(with_problems(app), settings.token), clock, ids)
 
 
 def _provide(value: object) -> Provide:
