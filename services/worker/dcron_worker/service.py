@@ -57,10 +57,12 @@ from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
+from dcron_worker.secrets_known import SecretsKnown
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
+from dcron_worker.users import job_users
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -166,11 +168,13 @@ def _assemble(
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
     planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
-    table = Table(store, keys, planner, wanted, metrics)
+    secrets = SecretsKnown(settings.cluster_key)
+    table = Table(store, keys, planner, wanted, secrets, metrics)
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool, planner)
-    terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
+    users = job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
+    terms = Terms(settings.output_bytes, users, secrets)
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
