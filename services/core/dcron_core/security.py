@@ -17,7 +17,7 @@ from msgspec import Struct
 # What the libraries say of a broken handshake, in small letters, and what to do about it. The first that fits counts.
 _REMEDIES = (
     (
-        ("hostname mismatch", "address mismatch", "is not in peer certificate", "doesn't match"),
+        ("hostname mismatch", "address mismatch", "hostname verification", "is not in peer certificate"),
         "its certificate is for other names: it must have the host that {prefix} says",
     ),
     (("certificate has expired", "certificate is not yet valid"), "its certificate must be renewed there"),
@@ -26,19 +26,27 @@ _REMEDIES = (
         "its certificate is not of an authority in {prefix}_CA",
     ),
     (
+        ("saslauthenticationfailed",),
+        "it refuses {prefix}_USER with its {prefix}_PASSWORD",
+    ),
+    (
+        ("saslmechanism",),
+        "{prefix}_MECHANISM must be one of those that it has",
+    ),
+    (
         ("wrong_version_number", "wrong version number", "http request", "http_request"),
         "it speaks plaintext there, which {prefix}_CA rules out: give the port where it speaks TLS",
     ),
     (
         ("alert bad certificate", "alert_bad_certificate", "certificate required", "certificate_required",
-         "alert unknown ca", "alert_unknown_ca"),
+         "alert unknown ca", "alert_unknown_ca", "tsi_data_corrupted"),  # the last is what gRPC makes of an alert
         "it wants a certificate of an authority that it trusts from us: see {prefix}_CERT and {prefix}_KEY",
     ),
 )  # fmt: skip
 _BROKEN = ("closed", "reset", "eof", "broken pipe", "shut down")
 _BROKEN_TLS = (
     "it broke off: perhaps it speaks plaintext there, which {prefix}_CA rules out, "
-    "or wants a certificate from us: {prefix}_CERT and {prefix}_KEY"
+    "or wants a certificate ({prefix}_CERT and {prefix}_KEY) or a user with a password from us"
 )
 _BROKEN_PLAIN = "it broke off: if it speaks TLS there, set {prefix}_CA"
 

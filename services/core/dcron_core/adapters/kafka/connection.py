@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
+from aiokafka.protocol.metadata import MetadataRequest
 from msgspec import Struct
 
 from dcron_core.errors import LogUnavailableError, OffsetOutOfRangeError
@@ -91,9 +92,12 @@ class Connection(Struct, frozen=True):
         try:
             async with asyncio.timeout(_WHY_NOT_S):
                 connection = await create_conn(host.strip("[]"), int(port), **options)
+                try:
+                    await connection.send(MetadataRequest([]))
+                finally:
+                    connection.close()
         except (KafkaError, OSError) as error:
             return error
-        connection.close()
         return None
 
 
