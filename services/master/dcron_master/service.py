@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -121,7 +122,8 @@ def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
 
 
 async def _project(projector: Projector, log_: Log, settings: MasterSettings, opening: JobEvent) -> None:
-    await retrying(lambda: log_.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    create = partial(log_.ensure_topics, topics(settings))
+    await retrying(create, on=UnavailableError, what="topics", tell=projector.tell)
     await projector.run(opening)
 
 
@@ -139,7 +141,7 @@ async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: 
         elif projector.caught_up.is_set():
             readiness.met("projection")
         else:
-            readiness.lost("projection", "reading the log, or etcd or Kafka do not answer")
+            readiness.lost("projection", projector.trouble or "reading the log")
         metrics.position.set(projector.projected)
         metrics.jobs.set(len(projector.table))
         await asyncio.sleep(0.1)

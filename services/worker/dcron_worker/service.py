@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -254,6 +255,7 @@ async def _live(parts: _Parts) -> None:
         )
         log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
 
+    parts.table.tell = partial(parts.readiness.lost, "job table")
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
@@ -262,8 +264,9 @@ async def _live(parts: _Parts) -> None:
         # Only now: what follows from the end of a run is written with it, and the jobs say what that is.
         await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
         parts.readiness.met("job table")
+        no_lease = partial(parts.readiness.lost, "lease")
         while True:
-            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
+            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session", tell=no_lease)
 
 
 async def _session(parts: _Parts) -> None:

@@ -30,7 +30,7 @@ def pair(authority: Authority) -> Pair:
 
 
 def problems(
-    kind: type[MasterSettings | LogIngesterSettings | ToolSettings] = MasterSettings, **environ: object
+    kind: type[MasterSettings | LogIngesterSettings | ToolSettings] = MasterSettings, /, **environ: object
 ) -> str:
     """Return all that is wrong, as one text; nothing if nothing is."""
     try:
