@@ -126,6 +126,7 @@ class Projector:
         self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
         self.caught_up = asyncio.Event()  # and both servers answer
         self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
+        self.trouble = ""  # why it had to try again, when it last did
 
     async def run(self, opening: JobEvent) -> None:
         """Project for ever. `opening` names the log if it is empty.
@@ -136,8 +137,8 @@ class Projector:
         while True:
             try:
                 if self._stale:
-                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
-                await retrying(self._follow, on=UnavailableError, what="projection")
+                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection", tell=self.tell)
+                await retrying(self._follow, on=UnavailableError, what="projection", tell=self.tell)
             except LogMismatchError as error:
                 self.stopped = error
                 log.error("the projection stopped", action="projector.stopped", error=str(error))
@@ -145,6 +146,10 @@ class Projector:
                 await retrying(partial(self._mended, error), on=UnavailableError, what="projection")
                 self.stopped = None
                 log.info("the projection goes on", action="projector.resumed", position=self.table.position)
+
+    def tell(self, why: str) -> None:
+        """Take note of what the servers that it needs do not do."""
+        self.trouble = why
 
     async def outcome(self, position: int) -> Outcome:
         """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
@@ -235,6 +240,7 @@ class Projector:
                 while self._read < end - 1:
                     await self._step(reader)
                 self.caught_up.set()
+                self.trouble = ""
                 while True:
                     await self._step(reader)
         finally:

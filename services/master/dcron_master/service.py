@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -94,7 +95,7 @@ async def open_master(
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
         app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(app, bound))
+        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
 
@@ -105,8 +106,8 @@ async def run(settings: MasterSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_master(settings, store, log_, SystemClock(), IdSource()) as master,
         ):
             yield master.background
@@ -122,7 +123,8 @@ def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
 
 
 async def _project(projector: Projector, log_: Log, settings: MasterSettings, opening: JobEvent) -> None:
-    await retrying(lambda: log_.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    create = partial(log_.ensure_topics, topics(settings))
+    await retrying(create, on=UnavailableError, what="topics", tell=projector.tell)
     await projector.run(opening)
 
 
@@ -140,7 +142,7 @@ async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: 
         elif projector.caught_up.is_set():
             readiness.met("projection")
         else:
-            readiness.lost("projection", "reading the log, or etcd or Kafka do not answer")
+            readiness.lost("projection", projector.trouble or "reading the log")
         metrics.position.set(projector.projected)
         metrics.jobs.set(len(projector.table))
         await asyncio.sleep(0.1)

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -129,7 +130,9 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        port = await stack.enter_async_context(serving(_application(settings, parts, clock, ids), bound))
+        port = await stack.enter_async_context(
+            serving(_application(settings, parts, clock, ids), bound, settings.own_tls)
+        )
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
@@ -145,8 +148,8 @@ async def run(settings: WorkerSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_worker(settings, store, log_, SystemClock(), IdSource()) as worker,
         ):
             yield worker.background
@@ -256,6 +259,7 @@ async def _live(parts: _Parts) -> None:
         )
         log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
 
+    parts.table.tell = partial(parts.readiness.lost, "job table")
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
@@ -264,8 +268,9 @@ async def _live(parts: _Parts) -> None:
         # Only now: what follows from the end of a run is written with it, and the jobs say what that is.
         await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
         parts.readiness.met("job table")
+        no_lease = partial(parts.readiness.lost, "lease")
         while True:
-            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
+            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session", tell=no_lease)
 
 
 async def _session(parts: _Parts) -> None:
