@@ -93,7 +93,7 @@ async def open_master(
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
         app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(app, bound))
+        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
 
@@ -104,8 +104,8 @@ async def run(settings: MasterSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_master(settings, store, log_, SystemClock(), IdSource()) as master,
         ):
             yield master.background

@@ -127,7 +127,9 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        port = await stack.enter_async_context(serving(_application(settings, parts, clock, ids), bound))
+        port = await stack.enter_async_context(
+            serving(_application(settings, parts, clock, ids), bound, settings.own_tls)
+        )
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
@@ -143,8 +145,8 @@ async def run(settings: WorkerSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_worker(settings, store, log_, SystemClock(), IdSource()) as worker,
         ):
             yield worker.background
