@@ -130,9 +130,8 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        port = await stack.enter_async_context(
-            serving(_application(settings, parts, clock, ids), bound, settings.own_tls)
-        )
+        app = parts.metrics.counted(_application(settings, parts, clock, ids))
+        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
@@ -168,6 +167,8 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.slots.set(settings.slots)
+    metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
     planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
@@ -298,6 +299,7 @@ async def _session(parts: _Parts) -> None:
                 work[0].result()
             session.orphan()
             parts.readiness.lost("lease", "it could not be renewed")
+            parts.metrics.leases_lost.inc()
             stop = Stop("killed", "the worker lost its lease", timedelta(seconds=ttl_s * FENCE_GRACE))
             parts.runner.stop_all(stop, exclusive_only=True)
         finally:
@@ -364,9 +366,16 @@ async def _show_spool(parts: _Parts, lease: int) -> None:
 
 
 async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
-    while True:
-        parts.metrics.lease_trust.set(session.trusted_until - parts.clock.monotonic())
-        await asyncio.sleep(1.0)
+    metrics = parts.metrics
+    try:
+        while True:
+            monotonic, now = parts.clock.monotonic(), parts.clock.now().timestamp()
+            metrics.lease_trust.set(max(0.0, session.trusted_until - monotonic))
+            metrics.lease_granted.set(now - monotonic + session.granted_at)
+            metrics.lease_renewed.set(now - monotonic + session.renewed_at)
+            await asyncio.sleep(1.0)
+    finally:
+        metrics.lease_trust.set(0)  # until the next session
 
 
 async def _obey_kills(parts: _Parts) -> None:
