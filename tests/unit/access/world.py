@@ -153,8 +153,9 @@ async def world(tmp_path: Path, clock: Clock | None = None, **settings: str) -> 
     made = World(ports)
     trusted = made.tokens.public_key.public_bytes_raw().hex()
     async with AsyncExitStack() as stack:
-        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **settings))
-        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **settings))
+        common = {name: value for name, value in settings.items() if name != "allowed_origins"}
+        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **common))
+        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **common))
         made.routes |= {"master": master.routes, "worker": worker.routes}
         made.urls |= {
             "master": f"http://127.0.0.1:{master.port}",
