@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
@@ -39,10 +40,11 @@ from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
 from dcron_master.history_api import HistoryController
+from dcron_master.identity_service import Identity, identity_of
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.next_ticks import NextTicks
-from dcron_master.page import COMPRESSION, login, page, security_headers
+from dcron_master.page import COMPRESSION, page, security_headers
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
 from dcron_master.skips import RecordSkips
@@ -90,9 +92,13 @@ async def open_master(
         background.start("history", _remember(projector, history))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
+        identity = identity_of(settings, commands, history, clock, ids, lambda _request, _session: [])
+        background.start("refusals", identity.refusals.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
-        app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
+        app = _application(
+            settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids, identity
+        )
         port = await stack.enter_async_context(serving(app, bound))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
@@ -156,8 +162,9 @@ def _application(
     metrics: MasterMetrics,
     clock: Clock,
     ids: IdSource,
+    identity: Identity,
 ) -> ASGIApp:
-    given = {
+    given: dict[str, Any] = {
         "projector": projector,
         "history": history,
         "commands": commands,
@@ -166,10 +173,16 @@ def _application(
         "next_ticks": NextTicks(),
         "clock": clock,
         "ids": ids,
-        "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
-    controllers = [JobController, HistoryController, AuditController, WorkerController]
+    given |= identity.given
+    controllers: list[type[Controller]] = [
+        JobController,
+        HistoryController,
+        AuditController,
+        WorkerController,
+        *identity.controllers,
+    ]
     app = Litestar(
         route_handlers=[
             *controllers,
@@ -178,7 +191,7 @@ def _application(
             command_outcome,
             skip_record,
             info,
-            login,
+            *identity.routes,
             page,
             probes(readiness, metrics.registry),
         ],
@@ -190,7 +203,9 @@ def _application(
         compression_config=COMPRESSION,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
+    return RequestIdMiddleware(
+        IdentityMiddleware(app, settings.token, authenticators=[identity.authenticator]), clock, ids
+    )
 
 
 def _provide(value: object) -> Provide:

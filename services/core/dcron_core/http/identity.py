@@ -15,9 +15,11 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from dcron_core.access.principal import Authenticator, Principal
 from dcron_core.http.problems import PROBLEM_JSON
 from dcron_schemas.api import Problem
 
+BOOTSTRAP = Principal(name="bootstrap", grants={"*": "admin"}, how="bootstrap")
 COOKIE = "dcron_session"
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,7 +44,14 @@ def matches(given: str, expected: str) -> bool:
 class IdentityMiddleware:
     """ASGI middleware that refuses whoever does not hold the token."""
 
-    def __init__(self, app: ASGIApp, token: str, allowed_origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        allowed_origins: Iterable[str] = (),
+        authenticators: Iterable[Authenticator] = (),
+    ) -> None:
+        self._authenticators = tuple(authenticators)
         self._app = app
         self._token = token
         self._cookie = cookie_value(token)
@@ -53,6 +62,17 @@ class IdentityMiddleware:
         if kind == "lifespan":
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})["principal"] = BOOTSTRAP
+        if not (scope["type"] == ScopeType.HTTP and scope["path"] in OPEN_PATHS):
+            for authenticator in self._authenticators:
+                found = await authenticator.principal(scope)
+                method = scope["method"] if scope["type"] == ScopeType.HTTP else "WEBSOCKET"
+                if isinstance(found, Principal) and (
+                    not found.by_cookie or method in SAFE_METHODS or self._own_origin(scope)
+                ):
+                    scope["state"]["principal"] = found
+                    await self._app(scope, receive, send)
+                    return
         problem = self._refusal(scope)
         if problem is None:
             await self._app(scope, receive, send)
@@ -71,6 +91,8 @@ class IdentityMiddleware:
             if scheme.lower() == "bearer" and matches(bearer.strip(), self._token):
                 return None
             return Problem(title="not logged in", status=401, detail="the bearer token is not this system's")
+        if COOKIE in _header(scope, b"cookie") and method not in SAFE_METHODS and not self._own_origin(scope):
+            return Problem(title="wrong origin", status=403, detail="this is not this system's page")
         if not matches(_cookie(scope), self._cookie):
             return Problem(
                 title="not logged in",

@@ -17,6 +17,7 @@ from dcron_core.errors import (
     NameTakenError,
     NotThereError,
     OutcomeUnknownError,
+    SealError,
     UnavailableError,
     UnknownJobError,
     UnknownVersionError,
@@ -59,6 +60,8 @@ def problem_of(error: Exception, *, reading: bool = False) -> Problem:
             return Problem(title="the job is not valid", status=422, detail=str(error), errors=tuple(error.problems))
         case ForbiddenError():
             return Problem(title="not allowed", status=403, detail=str(error))
+        case SealError():
+            return Problem(title="not possible", status=409, detail=str(error))
         case CommandRejectedError():
             return _refusal(error)
         case WrongInstantError():
