@@ -22,8 +22,6 @@ from dcron_master.listing import bad_parameter
 from dcron_schemas.events import EventData
 from dcron_schemas.state import JobEntry
 
-ACTOR = "bootstrap"  # there is one identity until users come: the holder of the token
-
 IdempotencyKey = Annotated[
     str,
     HeaderParameter(
@@ -83,6 +81,7 @@ class Asking(Struct, frozen=True):
             Command(
                 data=data,
                 actor=self.principal.name,
+                asker=self.principal,
                 request_id=self.request_id,
                 job_id=job_id,
                 idempotency_key=key,

@@ -7,6 +7,7 @@ from litestar import Controller
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
+from dcron_core.access.access_tokens import AccessTokenMaker
 from dcron_core.access.passwords import Passwords
 from dcron_core.access.sealing import Sealer
 from dcron_core.clock import Clock
@@ -17,7 +18,7 @@ from dcron_core.settings import MasterSettings
 from dcron_master.authenticator import DirectoryAuthenticator
 from dcron_master.commands import Commands
 from dcron_master.identity_log import IdentityLog
-from dcron_master.login_api import Door, MoreCookies, login_routes
+from dcron_master.login_api import Door, login_routes
 from dcron_master.login_attempts import LoginAttempts
 from dcron_master.logins import Logins
 from dcron_master.refusals import Refusals
@@ -43,16 +44,16 @@ def identity_of(
     history: History,
     clock: Clock,
     ids: IdSource,
-    more_cookies: MoreCookies,
+    maker: AccessTokenMaker | None,
 ) -> Identity:
-    """Put the parts together."""
+    """Put the parts together; without a maker no access tokens are to be had."""
     identity = IdentityLog(history)
     passwords = Passwords(settings.cluster_key)
     attempts = LoginAttempts(clock, ids)
     refusals = Refusals(commands, clock)
     life = parse_duration(settings.session_life)
     logins = Logins(commands, identity, passwords, attempts, refusals, clock, ids, life)
-    door = Door(logins, more_cookies, settings.public_url)
+    door = Door(logins, clock, maker, settings.public_url)
     authenticator = DirectoryAuthenticator(identity, clock)
     given = {
         "identity": identity,

@@ -3,7 +3,7 @@
 The form is taken from our own page only: another one could log somebody in as somebody else.
 """
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,10 +14,13 @@ from litestar.params import FromQuery
 from litestar.response import Redirect
 from msgspec import Struct
 
+from dcron_core.access.access_tokens import AccessTokenMaker
 from dcron_core.access.rules import OPEN, ruled
 from dcron_core.access.secret_texts import SESSION_COOKIE
+from dcron_core.clock import Clock
 from dcron_core.errors import UnavailableError
 from dcron_core.http.request_id import request_id_of
+from dcron_master.access_api import access_cookie
 from dcron_master.login_attempts import TooManyAttemptsError
 from dcron_master.login_page import LoginPage, login_response, onward_response, safe_path
 from dcron_master.logins import LoginRefusedError, Logins, NewSession, Visitor
@@ -25,7 +28,6 @@ from dcron_master.logins import LoginRefusedError, Logins, NewSession, Visitor
 FORM = "application/x-www-form-urlencoded"
 LONGEST_NAME, LONGEST_FORM = 200, 8192
 
-MoreCookies = Callable[[Request[Any, Any, Any], NewSession], list[Cookie]]
 Answer = Response[str] | Redirect
 
 
@@ -33,7 +35,8 @@ class Door(Struct, frozen=True):
     """What the routes need."""
 
     logins: Logins
-    more_cookies: MoreCookies  # beside the session's
+    clock: Clock
+    maker: AccessTokenMaker | None
     public_url: str = ""
     provider: str = ""
 
@@ -43,16 +46,20 @@ class Door(Struct, frozen=True):
 
     def cookies(self, request: Request[Any, Any, Any], session: NewSession) -> list[Cookie]:
         """Return what the browser keeps of a session."""
+        secure = self.secure(request)
         cookie = Cookie(
             key=SESSION_COOKIE,
             value=session.text,
             httponly=True,
             samesite="strict",
-            secure=self.secure(request),
+            secure=secure,
             max_age=int(session.life.total_seconds()),
             path="/",
         )
-        return [cookie, *self.more_cookies(request, session)]
+        if self.maker is None:
+            return [cookie]
+        access = access_cookie(request, self.maker.make(session.principal), self.clock)
+        return [cookie, replace(access, secure=secure)]
 
     def base_url(self, request: Request[Any, Any, Any]) -> str:
         """Return where browsers find this system."""

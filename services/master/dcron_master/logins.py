@@ -7,12 +7,15 @@ from datetime import timedelta
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dcron_core.access.passwords import Passwords
-from dcron_core.access.secret_texts import digest_of, new_text
+from dcron_core.access.principal import Principal
+from dcron_core.access.secret_texts import csrf_of, digest_of, new_text
 from dcron_core.clock import Clock
 from dcron_core.errors import CommandRejectedError, DcronError
 from dcron_core.ids import IdSource
+from dcron_core.jobs.changes import UserStands
 from dcron_master.commands import Command, Commands
 from dcron_master.identity_log import IdentityLog
 from dcron_master.login_attempts import LoginAttempts
@@ -39,10 +42,9 @@ class Visitor(Struct, frozen=True):
 class NewSession(Struct, frozen=True):
     """A session that has begun. Its text is known to the browser alone."""
 
-    user: str
     text: str
-    session_id: str
     life: timedelta
+    principal: Principal
 
 
 class Logins:
@@ -99,21 +101,31 @@ class Logins:
 
     async def _begin(self, user: str, how: How, visitor: Visitor, link: str = "") -> NewSession:
         now, text = self._clock.now(), new_text(self._ids)
-        session = NewSession(user, text, self._ids.uuid7(now), self._life)
+        session_id, expires_at = self._ids.uuid7(now), now + self._life
         data = LoggedIn(
             user=user,
             how=how,
-            session_id=session.session_id,
+            session_id=session_id,
             digest=digest_of(text),
-            expires_at=now + self._life,
+            expires_at=expires_at,
             address=visitor.address,
             link=link,
         )
-        command = Command(data=data, actor=user, request_id=visitor.request_id, job_id="")
+        principal = Principal(
+            name=user,
+            grants={},
+            how="session",
+            by_cookie=True,
+            csrf=csrf_of(text),
+            expires_at=expires_at,
+            credential=session_id,
+        )
+        command = Command(data=data, actor=user, asker=principal, request_id=visitor.request_id, job_id="")
         try:
-            await self._commands.execute(command)
+            applied = await self._commands.execute(command)
         except CommandRejectedError as error:
             self._refusals.of_login(user, visitor.address, str(error))
             raise LoginRefusedError(USED if how == "link" else WRONG) from error
         await self._identity.settled()
-        return session
+        grants = next(change.entry.grants for change in applied.changes if isinstance(change, UserStands))
+        return NewSession(text, self._life, replace(principal, grants=grants))

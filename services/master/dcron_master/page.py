@@ -12,6 +12,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.params import FromPath
 from litestar.response import File
 
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, ruled
 from dcron_core.http.problems import ProblemError
 
 BUILD = Path(__file__).parent / "page"
@@ -20,7 +21,7 @@ COMPRESSION = CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=[
 NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/openapi.json\n"
 
 
-@get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
+@get(["/", "/{path:path}"], opt=ruled(ANYBODY_LOGGED_IN), include_in_schema=False, sync_to_thread=False)
 def page(path: FromPath[str] = "/") -> File | Response[str]:
     """Serve a file of the web build."""
     wanted = PurePosixPath(path.lstrip("/"))
@@ -37,16 +38,10 @@ def page(path: FromPath[str] = "/") -> File | Response[str]:
     return File(file, media_type=media_type, content_disposition_type="inline", headers={"Cache-Control": cache})
 
 
-def security_headers(log_ingester_url: str) -> dict[str, str]:
-    """Return the headers that every answer carries: the page may talk to this origin and the log-ingester only."""
+def page_policy(log_ingester_url: str) -> str:
+    """Return the content security policy of the page: it is of this origin, and talks to it and the log-ingester."""
     live = log_ingester_url.replace("http", "ws", 1)
-    policy = (
-        f"default-src 'self'; connect-src 'self' {log_ingester_url} {live}; object-src 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'; form-action 'self'"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        f"connect-src 'self' {log_ingester_url} {live}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
-    return {
-        "Content-Security-Policy": policy,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-    }

@@ -90,7 +90,8 @@ class Refusals:
 
     async def _write(self, refusal: Refusal) -> None:
         actor = refusal.user if isinstance(refusal, AccessRefused) and refusal.user else NOBODY
+        asker = Principal(name=actor, grants={}, how="session")
         try:
-            await self._commands.execute(Command(data=refusal, actor=actor, request_id="", job_id=""))
+            await self._commands.execute(Command(data=refusal, actor=actor, asker=asker, request_id="", job_id=""))
         except DcronError as error:
             log.error("a refusal could not be written", action="refusals.lost", error=str(error))

@@ -5,6 +5,7 @@ from typing import Any
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 
+from dcron_core.access.access_tokens import COOKIE as ACCESS_COOKIE
 from dcron_core.access.principal import principal_of
 from dcron_core.access.rules import ANYBODY_LOGGED_IN, ruled
 from dcron_core.access.secret_texts import SESSION_COOKIE
@@ -14,8 +15,6 @@ from dcron_master.identity_log import IdentityLog
 from dcron_schemas.events import EventData
 from dcron_schemas.identity import Session
 from dcron_schemas.identity_events import LoggedOut, TokenRevoked
-
-ACCESS_COOKIE = "dcron_access"
 
 
 class SessionController(Controller):

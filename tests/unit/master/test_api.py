@@ -241,18 +241,23 @@ async def test_the_page_is_sent_compressed_to_who_reads_that_and_the_api_is_not(
 
 
 async def test_the_cookie_of_a_session_reads_but_changes_nothing_from_elsewhere() -> None:
-    """G11: a page of another origin cannot use the cookie for commands."""
+    """G11: a page of another origin cannot use the cookie for commands, nor can one that lacks the CSRF token."""
     ports = Ports()
     async with ports.master() as (master, client), browser(master.port) as ada:
         await add_user(client, "ada", {"*": "admin"}, password="")
         assert (await ada.client.get(await link_of(client, "ada"))).status_code == 303
         await ada.session()
+        own = {"Origin": f"http://127.0.0.1:{master.port}"}
         assert (await ada.client.get("/api/v1/jobs")).status_code == 200
-        foreign = await ada.client.post("/api/v1/jobs", json=HELLO, headers={"Origin": "http://evil.example"})
-        assert foreign.status_code == 403
-        assert (await ada.client.post("/api/v1/jobs", json=HELLO)).status_code == 403
-        own = await ada.send("POST", "/api/v1/jobs", json=HELLO)
-        assert (own.status_code, own.json()["updated_by"]) == (201, "ada")
+        for headers in (
+            {"Origin": "http://evil.example", "X-CSRF-Token": ada.csrf},
+            {},
+            own,
+            own | {"X-CSRF-Token": "x"},
+        ):
+            assert (await ada.client.post("/api/v1/jobs", json=HELLO, headers=headers)).status_code == 403
+        created = await ada.send("POST", "/api/v1/jobs", json=HELLO)
+        assert (created.status_code, created.json()["updated_by"]) == (201, "ada")
 
 
 async def test_pages_of_jobs_are_stable_and_complete() -> None:
