@@ -72,6 +72,7 @@ class ToolSettings(EtcdSettings, frozen=True, kw_only=True):
     """What `dcron log` reads: where the servers are. It speaks to them itself and needs no token."""
 
     token: str = ""
+    signing_key: HexKey = ""  # the masters' one: what `repair`, `rebuild` and `resign` write is signed with it
 
 
 class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
@@ -101,7 +102,7 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
-    cluster_key: HexKeys = ""  # the masters' one: opens secrets
+    cluster_key: HexKeys = ""  # the masters' one: opens secrets, confirms runs that follow from runs
     run_as_allowed: str = ""  # users besides the worker's own that jobs may run as, several with commas
 
 

@@ -1,4 +1,8 @@
-"""How etcd's job keys differ from the fold of the log at the same position (G2). Pure."""
+"""How etcd's job keys differ from the fold of the log at the same position (G2). Pure.
+
+Where signatures are checked, a key whose value is right but not signed by a trusted key is damaged too: no worker
+runs it (G12). Which of the trusted keys signed makes no difference.
+"""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -6,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from dcron_core.access.signing import NO_SIGNATURES, REFUSALS, Signatures, taken_apart
 from dcron_core.jobs.difference import difference
 from dcron_core.jobs.table import JobTable
 from dcron_core.keys import Keys
@@ -14,7 +19,7 @@ from dcron_schemas.audit import FieldChange
 from dcron_schemas.codec import UndecodableError, decode_state
 from dcron_schemas.state import JobEntry
 
-DriftKind = Literal["missing", "extra", "different", "unreadable"]
+DriftKind = Literal["missing", "extra", "different", "unreadable", "unsigned"]
 
 
 class Drift(Struct, frozen=True, kw_only=True):
@@ -26,15 +31,19 @@ class Drift(Struct, frozen=True, kw_only=True):
     name: str  # namespace/name, as the log has it, or for an extra key as etcd has it; "": not known
     mod_revision: int  # of the key as it was read; 0: it is missing
     changes: tuple[FieldChange, ...] = ()  # of a different one: from what the log says to what etcd says
-    detail: str = ""  # why it cannot be read
+    detail: str = ""  # why it cannot be read, or cannot be trusted
 
 
-def drift_of(table: JobTable, found: Iterable[KeyValue], keys: Keys) -> list[Drift]:
+def drift_of(
+    table: JobTable, found: Iterable[KeyValue], keys: Keys, signatures: Signatures = NO_SIGNATURES
+) -> list[Drift]:
     """Return what is wrong with the job keys `found`, which should hold `table`; ordered by key."""
     missing = {keys.job(entry.job_id): entry for entry in table.entries()}
     drifts = []
     for item in found:
-        drift = _drift(item, missing.pop(item.key, None), item.key.removeprefix(keys.jobs))
+        expected = missing.pop(item.key, None)
+        job_id = item.key.removeprefix(keys.jobs)
+        drift = _drift(item, expected, job_id) or _distrusted(item, expected, keys, signatures)
         if drift is not None:
             drifts.append(drift)
     drifts += [
@@ -58,6 +67,24 @@ def _drift(item: KeyValue, expected: JobEntry | None, job_id: str) -> Drift | No
         mod_revision=item.mod_revision,
         changes=_changes(expected, entry) if expected and entry else (),
         detail=why,
+    )
+
+
+def _distrusted(item: KeyValue, entry: JobEntry | None, keys: Keys, signatures: Signatures) -> Drift | None:
+    """Return what is wrong with a value that says what it should, if workers would not take its word for it."""
+    if not signatures.verifies:
+        return None
+    assert entry is not None, "a key of no job is extra"
+    refusal = signatures.refusal(keys.path(item.key), taken_apart(item.value).proof)
+    if refusal is None:
+        return None
+    return Drift(
+        kind="unsigned",
+        key=item.key,
+        job_id=entry.job_id,
+        name=_name(entry),
+        mod_revision=item.mod_revision,
+        detail=REFUSALS[refusal],
     )
 
 

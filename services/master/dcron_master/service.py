@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 from msgspec import Struct
 
+from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -72,7 +73,8 @@ async def open_master(
     metrics = MasterMetrics()
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
-    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints)
+    signatures = _signatures(settings)
+    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints, signatures)
     history = History(JobLog(log_, settings.job_events_topic))
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
@@ -85,7 +87,7 @@ async def open_master(
             projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
         )
         skips = RecordSkips(JobLog(log_, settings.job_events_topic), producer, clock, ids)
-        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
+        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector, signatures)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))
@@ -111,6 +113,23 @@ async def run(settings: MasterSettings) -> None:
             yield master.background
 
     await run_until_signalled(opened())
+
+
+def _signatures(settings: MasterSettings) -> Signatures:
+    """Return the keys of this master; warn of what workers will refuse for want of one."""
+    signatures = Signatures(settings.signing_key, settings.trusted_keys, settings.cluster_key)
+    if not signatures.signs:
+        log.warning(
+            "DCRON_SIGNING_KEY is not set: workers with DCRON_TRUSTED_KEYS run nothing that this master writes",
+            action="master.unsigned",
+        )
+    elif not signatures.confirms:
+        log.warning(
+            "DCRON_CLUSTER_KEY is not set: workers with DCRON_TRUSTED_KEYS run no retry and no dependant of a run "
+            "whose loss this master finds",
+            action="master.unconfirmed",
+        )
+    return signatures
 
 
 def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:

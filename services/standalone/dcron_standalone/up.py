@@ -22,6 +22,8 @@ def up(options: UpOptions, clock: Clock | None = None, ids: IdSource | None = No
         ids = ids or IdSource()
         access = Access(options.master_url, directory.token(ids))
         directory.audit_key(ids)
+        directory.signing_key(ids)
+        directory.cluster_key(ids)
         stack = Stack(options, directory, access, interruption, clock or SystemClock())
         stack.check()
         try:
