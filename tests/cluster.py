@@ -1,6 +1,7 @@
 """dcron's services as separate processes, on servers that run already; for tests that see them from outside."""
 
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,7 @@ class Cluster:
             "DCRON_SIGNING_KEY": SIGNING_KEY,
             "DCRON_TRUSTED_KEYS": PUBLIC_KEY,
             "DCRON_CLUSTER_KEY": CLUSTER_KEY,
+            "DCRON_JOB_USER": pwd.getpwuid(os.geteuid()).pw_name,  # jobs write into directories of the tests
             "DCRON_ETCD": self.servers.etcd,
             "DCRON_KAFKA": self.servers.kafka,
             "DCRON_MONGODB": self.servers.mongodb,

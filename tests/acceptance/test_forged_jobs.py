@@ -172,8 +172,8 @@ def test_keys_are_changed_without_a_missed_tick(cluster: Cluster) -> None:
         wait_until(new_master.is_ready, "the master with the new key")
         _stop(cluster, old_master)
         some_more()
-        assert "2 of 2 definitions written" in _resign(cluster)
-        assert "0 of 2 definitions written" in _resign(cluster)
+        assert "2 values were written; now all of 2 jobs" in _resign(cluster)
+        assert "0 values were written" in _resign(cluster)
         some_more()
         for number, worker in enumerate(cluster.all_of("worker"), 3):
             data = str(cluster.directory / f"worker-{number}")

@@ -15,12 +15,15 @@ and kills: a run that was done must not be done again.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.directory import Directory
 from dcron_core.access.signing import NO_SIGNATURES, Signatures, taken_apart
 from dcron_core.errors import (
     LeaseLostError,
@@ -48,6 +51,7 @@ from dcron_core.ports.store import (
     TransactionResult,
 )
 from dcron_core.telemetry import get_logger
+from dcron_master.directory_state import decoded_entry, directory_of
 from dcron_master.log_check import require_its_log
 from dcron_master.pending import PendingChanges
 from dcron_master.rebuild import AlreadyProjectedError, rebuild
@@ -61,6 +65,8 @@ KILL_LEASE_S = 60  # a kill request is forgotten after this: by then its run is 
 POLL_S = 1.0
 YIELD_AFTER = 200  # jobs that are read at a stretch: probes are answered meanwhile
 
+T = TypeVar("T")
+
 log = get_logger()
 
 
@@ -70,6 +76,7 @@ class Snapshot(Struct, frozen=True):
     projection: Projection
     mod_revision: int  # of the projection key; 0: it does not exist
     entries: tuple[JobEntry, ...]
+    directory: Directory
 
 
 async def read_snapshot(store: KeyValueStore, keys: Keys, signatures: Signatures = NO_SIGNATURES) -> Snapshot:
@@ -79,21 +86,21 @@ async def read_snapshot(store: KeyValueStore, keys: Keys, signatures: Signatures
     """
     raw = await read_raw(store, keys)
     if raw.projection is None:
-        return Snapshot(Projection(position=-1, log_id=""), 0, ())
+        return Snapshot(Projection(position=-1, log_id=""), 0, (), Directory())
     projection = read_projection(raw.projection)
-    entries = []
-    for number, item in enumerate(raw.jobs, 1):
+    for number, item in enumerate(raw.table, 1):
         if signatures.refusal(keys.path(item.key), taken_apart(item.value).proof) is not None:
             raise UntrustedTableError(f"no trusted key has signed etcd's {item.key} as it is")
-        entries.append(_entry(item))
         if number % YIELD_AFTER == 0:
             await asyncio.sleep(0)
-    return Snapshot(projection, raw.projection_revision, tuple(entries))
+    entries = tuple(_read(item, lambda item: decode_state(JobEntry, item.value)) for item in raw.jobs)
+    directory = directory_of(_read(item, lambda item: decoded_entry(item, keys)) for item in raw.directory)
+    return Snapshot(projection, raw.projection_revision, entries, directory)
 
 
-def _entry(item: KeyValue) -> JobEntry:
+def _read(item: KeyValue, decoded: Callable[[KeyValue], T]) -> T:
     try:
-        return decode_state(JobEntry, item.value)
+        return decoded(item)
     except UndecodableError as error:
         raise LogMismatchError(
             f"etcd's {item.key} cannot be read ({error}); `dcron log repair` writes it again from the log, then "
@@ -141,6 +148,7 @@ class Projector:
         self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
         self.caught_up = asyncio.Event()  # and both servers answer
         self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
+        self.trouble = ""  # why it had to try again, when it last did
 
     async def run(self, opening: JobEvent) -> None:
         """Project for ever. `opening` names the log if it is empty.
@@ -151,8 +159,8 @@ class Projector:
         while True:
             try:
                 if self._stale:
-                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
-                await retrying(self._follow, on=UnavailableError, what="projection")
+                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection", tell=self.tell)
+                await retrying(self._follow, on=UnavailableError, what="projection", tell=self.tell)
             except LogMismatchError as error:
                 self.stopped = error
                 log.error("the projection stopped", action="projector.stopped", error=str(error))
@@ -160,6 +168,10 @@ class Projector:
                 await retrying(partial(self._mended, error), on=UnavailableError, what="projection")
                 self.stopped = None
                 log.info("the projection goes on", action="projector.resumed", position=self.table.position)
+
+    def tell(self, why: str) -> None:
+        """Take note of what the servers that it needs do not do."""
+        self.trouble = why
 
     async def outcome(self, position: int) -> Outcome:
         """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
@@ -216,7 +228,12 @@ class Projector:
             await self._begin(opening)
         projection = snapshot.projection
         await require_its_log(self._job_log, self._keys, projection)
-        self.table = JobTable(log_id=projection.log_id, position=projection.position, entries=snapshot.entries)
+        self.table = JobTable(
+            log_id=projection.log_id,
+            position=projection.position,
+            entries=snapshot.entries,
+            directory=snapshot.directory,
+        )
         self._projection_revision = snapshot.mod_revision
         self._stored = self.projected = projection.position
         self._pending = PendingChanges(self._keys, self._signatures)
@@ -255,6 +272,7 @@ class Projector:
                 while self._read < end - 1:
                     await self._step(reader)
                 self.caught_up.set()
+                self.trouble = ""
                 while True:
                     await self._step(reader)
         finally:

@@ -65,7 +65,7 @@ async def verify(store: KeyValueStore, job_log: JobLog, keys: Keys, signatures: 
             jobs=0,
             problem=str(error),
         )
-    drifts = tuple(drift_of(replay.table, snapshot.jobs, keys, signatures))
+    drifts = tuple(drift_of(replay.table, snapshot.table, keys, signatures))
     jobs = len(replay.table)
     problem = await _unreadable(job_log, replay, end)
     return Verified(
@@ -104,7 +104,7 @@ async def repair(store: KeyValueStore, job_log: JobLog, keys: Keys, signatures: 
         snapshot = await read_raw(store, keys)
         position = (await _projection(snapshot, job_log, keys)).position
         replay = await _advanced(job_log, replay, position)
-        drifts = drift_of(replay.table, snapshot.jobs, keys, signatures.if_signing())
+        drifts = drift_of(replay.table, snapshot.table, keys, signatures.if_signing())
         if not drifts:
             return Repaired(position=position, jobs=len(replay.table), written=tuple(written))
         written += await _write(store, snapshot, drifts, replay, keys, signatures)

@@ -120,7 +120,7 @@ def repair_table() -> None:
 
 @app.command(name="resign")
 def resign_table() -> None:
-    """Sign every definition anew with DCRON_SIGNING_KEY, also while workers and masters run: to change the key.
+    """Sign all that masters wrote into etcd anew with DCRON_SIGNING_KEY, also while they run: to change the key.
 
     First add the new public key to DCRON_TRUSTED_KEYS of every service and start each again; then give the masters
     the new DCRON_SIGNING_KEY. Then run this, and wait until requests for runs from before are done. Then take the old
@@ -131,7 +131,7 @@ def resign_table() -> None:
     done = _with_log(
         lambda servers: repair(servers.store, servers.job_log, servers.keys, servers.signatures.own_only())
     )
-    say(f"{len(done.written)} of {done.jobs} definitions written; all are signed with the key of DCRON_SIGNING_KEY")
+    say(f"{len(done.written)} values were written; now all of {done.jobs} jobs and all else are signed with this key")
 
 
 @app.command(name="rebuild")
@@ -272,7 +272,10 @@ def _run(work: Callable[[Servers], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened(settings: ToolSettings) -> AsyncIterator[Servers]:
-    async with EtcdStore.open(settings.etcd) as store, KafkaLog.open(settings.kafka) as log:
+    async with (
+        EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+        KafkaLog.open(settings.kafka, security=settings.kafka_security) as log,
+    ):
         yield Servers(settings, store, log)
 
 

@@ -14,6 +14,7 @@ from dcron_core.job_log import JobLog
 from dcron_core.ports.store import Delete, KeyValue, Put, Transaction
 from dcron_master.recovery import repair, verify
 from dcron_schemas.codec import decode_state, encode
+from dcron_schemas.identity import UserEntry
 from dcron_schemas.job import Run
 from dcron_schemas.state import JobEntry
 from tests.services import JOB_EVENTS, KEYS, Ports
@@ -91,6 +92,26 @@ async def test_an_edit_does_not_sign_what_somebody_wrote_while_no_master_ran(por
     assert {item.key for item in found} == {KEYS.job(job_id), KEYS.job(other)}
     assert all(trusted(item) for item in found)
     assert not [item for item in found if b"/bin/evil" in item.value]
+
+
+async def test_nobody_becomes_an_admin_by_writing_into_etcd(ports: Ports) -> None:
+    """G12, G11: a forged user could create any job, and a master would sign it. A master that starts takes it away."""
+    async with ports.master(**MASTERS_KEYS) as (_, client):
+        await created(client)
+    now = ports.clock.now()
+    mallory = UserEntry(
+        name="mallory",
+        display_name="",
+        grants={"*": "admin"},
+        enabled=True,
+        origin="local",
+        created_at=now,
+        created_by="",
+    )
+    await ports.store.transact(Transaction((), (Put(KEYS.user("mallory"), encode(mallory)),)))
+    async with ports.master(**MASTERS_KEYS) as (master, _):
+        assert master.projector.table.directory.user("mallory") is None
+    assert not [item for item in await items(ports, KEYS.users) if item.key.endswith("mallory")]
 
 
 async def test_a_table_from_before_there_were_keys_is_signed_by_the_first_master_that_has_one(ports: Ports) -> None:

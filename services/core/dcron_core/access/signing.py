@@ -19,10 +19,9 @@ from typing import Literal
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Struct
 
+from dcron_core.access.derived_keys import derived_key
 from dcron_core.settings import parse_names
 
 Refusal = Literal["unsigned", "unknown_key", "altered", "misplaced"]
@@ -170,7 +169,7 @@ def _id_of(key: Ed25519PublicKey) -> bytes:
 
 
 def _mac_key(cluster_key: str) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=_MAC_PURPOSE).derive(bytes.fromhex(cluster_key))
+    return urlsafe_b64decode(derived_key(cluster_key, _MAC_PURPOSE))
 
 
 def _text(raw: bytes) -> bytes:
