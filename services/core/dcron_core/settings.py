@@ -127,6 +127,7 @@ class ToolSettings(EtcdSettings, frozen=True, kw_only=True):
     """What `dcron log` reads: where the servers are. It speaks to them itself and needs no token."""
 
     token: str = ""
+    signing_key: HexKey = ""  # the masters' one: what `repair`, `rebuild` and `resign` write is signed with it
 
     def securities(self) -> tuple[TlsFiles | Security, ...]:
         return self.kafka_security, self.etcd_security  # it has no port
@@ -161,7 +162,7 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
-    cluster_key: HexKeys = ""  # the masters' one: opens secrets
+    cluster_key: HexKeys = ""  # the masters' one: opens secrets, confirms runs that follow from runs
     job_user: str = ""  # whom jobs run as that name nobody; empty: the worker's user, or nobody if that is root
     run_as_allowed: str = ""  # users besides that one that jobs may run as, several with commas
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
 from dcron_core.access.guard import access_guard
+from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -79,7 +80,8 @@ async def open_master(
     metrics = MasterMetrics()
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
-    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints)
+    signatures = _signatures(settings)
+    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints, signatures)
     history = History(JobLog(log_, settings.job_events_topic))
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
@@ -92,7 +94,7 @@ async def open_master(
             projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
         )
         skips = RecordSkips(JobLog(log_, settings.job_events_topic), producer, clock, ids)
-        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
+        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector, signatures)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
         background.start("readiness", watch_readiness(projector, readiness, metrics))
@@ -125,6 +127,23 @@ async def run(settings: MasterSettings) -> None:
             yield master.background
 
     await run_until_signalled(opened())
+
+
+def _signatures(settings: MasterSettings) -> Signatures:
+    """Return the keys of this master; warn of what workers will refuse for want of one."""
+    signatures = Signatures(settings.signing_key, settings.trusted_keys, settings.cluster_key)
+    if not signatures.signs:
+        log.warning(
+            "DCRON_SIGNING_KEY is not set: workers with DCRON_TRUSTED_KEYS run nothing that this master writes",
+            action="master.unsigned",
+        )
+    elif not signatures.confirms:
+        log.warning(
+            "DCRON_CLUSTER_KEY is not set: workers with DCRON_TRUSTED_KEYS run no retry and no dependant of a run "
+            "whose loss this master finds",
+            action="master.unconfirmed",
+        )
+    return signatures
 
 
 def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:

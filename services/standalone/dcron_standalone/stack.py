@@ -14,6 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from dcron_core.access.signing import Signatures
 from dcron_core.clock import Clock
 from dcron_core.errors import DcronError, SettingsError
 from dcron_core.settings import CLIENT_VARIABLES, MasterSettings, load
@@ -34,6 +35,7 @@ READY_TIMEOUT_S = 120.0
 UNAVAILABLE = 503
 MOST_CRASHES_AT_START = 4
 SERVICE_GRACE_S = 45.0  # more than a service's own phases of stopping take
+OWN_KEYS = {f"DCRON_{name}{form}" for name in ("SIGNING_KEY", "CLUSTER_KEY") for form in ("", "_FILE")}  # in our files
 DOWN_ORDER = ("worker", "log-ingester", "master")
 DOWN_TEXT = {
     "worker": "workers let their runs finish, for a while",
@@ -270,12 +272,22 @@ class Stack:
             "DCRON_ALLOWED_ORIGINS": f"{master},{master.replace(LOOPBACK, 'localhost')}",
         }
         ours |= {f"DCRON_{name.upper()}": address for name, address in self._addresses.items()}
+        ours["DCRON_TRUSTED_KEYS"] = self._trusted_keys()
         if component == "log-ingester":
             ours["DCRON_AUDIT_KEY_FILE"] = str(self._directory.audit_key_file)
+        if component == "master":
+            ours["DCRON_SIGNING_KEY_FILE"] = str(self._directory.signing_key_file)
+        if component in ("master", "worker"):
+            ours["DCRON_CLUSTER_KEY_FILE"] = str(self._directory.cluster_key_file)
         if component == "worker":
             ours["DCRON_WORKER_PORT"] = str(self._options.worker_port + index)
             ours["DCRON_WORKER_DATA"] = str(self._directory.path / f"worker-{index + 1}")
-        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES} | ours
+        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES | OWN_KEYS} | ours
+
+    def _trusted_keys(self) -> str:
+        """Return the public key of this master, and those that the user wants trusted besides: former ones."""
+        own = Signatures(self._directory.signing_key_file.read_text().strip()).public_key
+        return ",".join(filter(None, (own, os.environ.get("DCRON_TRUSTED_KEYS", ""))))
 
     def _stop_children(self, children: Sequence[Child]) -> None:
         """Stop them at the same time; kill those that take too long."""
