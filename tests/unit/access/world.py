@@ -32,9 +32,17 @@ from dcron_log_ingester.batches import batch_of, stored_instant
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.replayer import Replayer
-from dcron_schemas.codec import encode
+from dcron_schemas.codec import decode_event, encode
+from dcron_schemas.events import JobEvent
 from dcron_schemas.identity import Grants
-from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, OutputChunk, TickSkipped
+from dcron_schemas.records import (
+    Execution,
+    ExecutionFinished,
+    ExecutionRecord,
+    ExecutionStarted,
+    OutputChunk,
+    TickSkipped,
+)
 from tests.services import EXECUTIONS, JOB_EVENTS, TOKEN, Ports
 from tests.unit.access.memory_archive import MemoryArchive
 
@@ -135,15 +143,21 @@ class World:
             namespace=namespace, job_version=1, trigger="request", due_at=now, attempt=1, worker_id="w", claimed_at=now,
         )  # fmt: skip
 
+    def job_events(self) -> list[JobEvent]:
+        """Return what is in the log."""
+        [partition] = self.ports.log.partitions(JOB_EVENTS)
+        events = [decode_event(record.value) for record in partition.read(0, 1_000_000)]
+        return [event for event in events if isinstance(event, JobEvent)]
+
     async def archived(self) -> None:
         """Wait until the log-ingester knows what the log holds."""
         await self.archive.passed(await self.history.at_end())
 
-    def publish(self, *records: Any) -> None:
+    def publish(self, *records: ExecutionRecord) -> None:
         """Let the live views have records as from the log."""
-        self.hub.publish(
-            Record(EXECUTIONS, 0, 0, "k", encode(record), self.ports.clock.now()) for record in records
-        )  # fmt: skip
+        for record in records:
+            key = record.execution_id if isinstance(record, OutputChunk) else record.execution.execution_id
+            self.hub.publish([Record(EXECUTIONS, 0, 0, key, encode(record), self.ports.clock.now())])
 
 
 @asynccontextmanager
