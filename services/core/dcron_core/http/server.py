@@ -40,7 +40,7 @@ async def serving(app: ASGIApp, bound: socket.socket) -> AsyncIterator[int]:
     """Serve `app` on the socket; yield the port once it accepts. Leaving stops it, with 2 s for open requests."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2, ws="websockets-sansio",
-        ws_max_size=1 << 20,
+        ws_max_size=1 << 20, server_header=False,
     )  # fmt: skip
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="http")
