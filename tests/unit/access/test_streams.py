@@ -130,7 +130,7 @@ class NearTheEnd:
         self._clock = Ports().clock
 
     def now(self) -> datetime:
-        return self._clock.now() + timedelta(minutes=9, seconds=58.5)
+        return self._clock.now() + timedelta(minutes=9, seconds=57)
 
     def monotonic(self) -> float:
         return self._clock.monotonic()

@@ -78,8 +78,9 @@ class Subject(Struct):
 class World:
     """The services, and clients of them."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, token: str = TOKEN) -> None:
         self.ports = ports
+        self.token = token
         self.store = MemoryArchive()
         self.hub = Hub(ports.clock)
         self.tokens = AccessTokenMaker(SIGNING_KEY, ports.clock)
@@ -97,7 +98,7 @@ class World:
         """Ask as somebody; None: without any token, "bootstrap": with the settings' own."""
         headers = dict(arguments.pop("headers", {}))
         if asker is not None:
-            headers["Authorization"] = f"Bearer {TOKEN if asker == 'bootstrap' else self.token_of(asker)}"
+            headers["Authorization"] = f"Bearer {self.token if asker == 'bootstrap' else self.token_of(asker)}"
         return await self.http.request(method, self.urls[service] + path, headers=headers, **arguments)
 
     async def subject(self, namespace: str = HERE) -> Subject:
@@ -164,17 +165,19 @@ class World:
 async def world(tmp_path: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[World]:
     """Open everything."""
     ports = Ports()
-    made = World(ports)
+    made = World(ports, settings.get("token", TOKEN))
     trusted = made.tokens.public_key.public_bytes_raw().hex()
     async with AsyncExitStack() as stack:
         common = {name: value for name, value in settings.items() if name != "allowed_origins"}
-        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **common))
+        ingester = await _log_ingester(stack, made, clock or ports.clock, trusted, settings)
+        urls = {"log_ingester_url": ingester}
+        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **urls, **common))
         worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **common))
         made.routes |= {"master": master.routes, "worker": worker.routes}
         made.urls |= {
             "master": f"http://127.0.0.1:{master.port}",
             "worker": f"http://127.0.0.1:{worker.port}",
-            "log-ingester": await _log_ingester(stack, made, clock or ports.clock, trusted, settings),
+            "log-ingester": ingester,
         }
         made.http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, trust_env=False))
         await made.history.caught_up.wait()
