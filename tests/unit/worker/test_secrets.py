@@ -12,7 +12,7 @@ from dcron_core.ports.store import Delete, Put, Transaction
 from dcron_schemas.codec import encode
 from dcron_schemas.identity import SecretEntry
 from dcron_schemas.records import ExecutionFinished, OutputChunk
-from tests.services import EXECUTIONS, KEYS, Ports
+from tests.services import EXECUTIONS, JOB_EVENTS, KEYS, Ports
 from tests.unit.worker.test_executors import PATIENCE_S, ask_for_run, end_and_output, put, spec
 from tests.unit.worker.test_http_call import answers, server
 
@@ -219,3 +219,33 @@ async def test_a_secret_that_no_header_may_hold_is_told_and_not_sent(tmp_path: P
         finished, _, ports = await run_with({"run": {"http": call}}, tmp_path / value[:3], secret(value))
         assert finished.error.startswith("the header X-Token cannot be sent")
         assert value.encode() not in await all_that_was_written(ports)
+
+
+async def test_whoever_reads_definition_history_or_log_sees_the_reference_only(tmp_path: Path) -> None:
+    """G11: from the command to the end of the run: each answer of the API, each event and each record."""
+    ports = Ports()
+    await put(ports, secret())
+    job = {"name": "uses-it", "run": {"shell": 'echo "$TOKEN"'}, "env": ENV, "schedule": {"every": "1h"}}
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        ports.master(cluster_key=KEY) as (_, client),
+        ports.worker(tmp_path, cluster_key=KEY),
+    ):
+        made = await client.post("/api/v1/jobs", json=job)
+        path = f"/api/v1/jobs/{made.json()['job_id']}"
+        asked = await client.post(f"{path}/run", json={})
+        (finished,) = await ports.wait_for(ExecutionFinished)
+        changed = await client.patch(path, json={"description": "changed"}, headers={"If-Match": '"1"'})
+        answers = [made, asked, changed, *[await client.get(each) for each in ("/api/v1/jobs", path)]]
+        written = await all_that_was_written(ports)
+    for answer in answers:
+        assert answer.status_code < 300, answer.text
+        assert VALUE not in answer.text
+    assert made.json()["spec"]["env"] == ENV
+    assert isinstance(finished, ExecutionFinished)
+    assert finished.outcome == "succeeded"
+    (events,) = ports.log.partitions(JOB_EVENTS)
+    for data in (written, *(record.value for record in events.read(0, 1_000_000))):
+        assert VALUE.encode() not in data
+        assert b"s3cret" not in data
+    assert b"${secret:TOKEN}" in b"".join(record.value for record in events.read(0, 1_000_000))
