@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from dcron_core.access.sealing import Sealer
+from dcron_core.access.sealing import MOST_BYTES, Sealer
 from dcron_core.ports.store import Delete, Put, Transaction
 from dcron_schemas.codec import encode
 from dcron_schemas.identity import SecretEntry
 from dcron_schemas.records import ExecutionFinished, OutputChunk
+from dcron_worker.output import CHUNK_BYTES
 from tests.services import EXECUTIONS, JOB_EVENTS, KEYS, Ports
 from tests.unit.worker.test_executors import PATIENCE_S, ask_for_run, end_and_output, put, spec
 from tests.unit.worker.test_http_call import answers, server
@@ -44,6 +45,12 @@ async def run_with(
         await ports.wait_for(ExecutionFinished)
     finished, output = end_and_output(ports.records())
     return finished, {name: text_of(output, name) for name in ("stdout", "stderr")}, ports
+
+
+async def run_of_output(script: str, data: Path, value: Put) -> tuple[ExecutionFinished, list[OutputChunk]]:
+    """Run a script with the secret TOKEN that it does not print; return its end and its output."""
+    _, _, ports = await run_with({"run": {"shell": "unset TOKEN; " + script}, "env": ENV}, data, value)
+    return end_and_output(ports.records())
 
 
 def text_of(output: list[OutputChunk], stream: str) -> str:
@@ -102,6 +109,16 @@ async def test_it_is_masked_where_the_output_is_cut_and_undecodable_bytes_stay_w
         assert head.startswith("0\ufffd***\ufffd1\ufffd***\ufffd2")
         assert tail.endswith("399\ufffd***\ufffd")
         assert set(head + tail) <= set("0123456789*\ufffd")
+
+
+async def test_what_was_held_back_does_not_make_a_chunk_too_large(tmp_path: Path) -> None:
+    """Nearly all of a large value comes, and then something else: all of it is output, in chunks as usual."""
+    value = "x" * (MOST_BYTES - 1) + "y"
+    script = f"head -c {MOST_BYTES - 1} /dev/zero | tr '\\0' x; sleep 0.3; head -c 30000 /dev/zero | tr '\\0' z"
+    finished, output = await run_of_output(script, tmp_path, secret(value))
+    assert finished.outcome == "succeeded"
+    assert max(len(chunk.text) for chunk in output) <= CHUNK_BYTES
+    assert text_of(output, "stdout") == "x" * (MOST_BYTES - 1) + "z" * 30000
 
 
 async def test_live_output_is_not_held_back(tmp_path: Path) -> None:
