@@ -36,7 +36,7 @@ class Command(Struct, frozen=True):
 def command_of(spec: JobSpec, execution: Execution, users: JobUsers, secrets: SecretsKnown) -> Command:
     """Return how to start a run of the job; raise ProcessStartError if this worker may not, or cannot."""
     user = users.user_of(spec.run_as)
-    env, values = secrets.revealed(execution.namespace, spec.env)
+    env, values = secrets.revealed(spec.namespace, spec.env)
     limits = spec.limits
     confinement = Confinement(
         user=user,

@@ -1,6 +1,7 @@
 """Secrets in runs: put in at the start, masked in all that is written, told by their names when they cannot be had."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -212,8 +213,9 @@ async def test_a_start_that_fails_does_not_tell_the_value(tmp_path: Path) -> Non
     assert finished.error == "there is no program 'no-such-program' in PATH=/bin:/***"
 
 
-async def test_a_call_sends_its_secret_and_nobody_sees_it(tmp_path: Path) -> None:
-    """G11: in a header of the call; masked in the answer's head and body, and in why it failed."""
+async def test_a_call_sends_its_secret_and_nobody_sees_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """G11: in a header of the call; masked in the answer's head and body, in why it failed, and not in the log."""
+    caplog.set_level(logging.DEBUG)
     value, seen = "s3cret+/value", dict[str, str]()
 
     async def answer(request: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter) -> None:
@@ -227,6 +229,7 @@ async def test_a_call_sends_its_secret_and_nobody_sees_it(tmp_path: Path) -> Non
     assert finished.error == "it was answered 403 No ***; expected is 2xx"
     assert output["stdout"] == "not ***\n"
     assert "x-echo: ***" in output["stderr"]
+    assert value not in caplog.text
     assert value.encode() not in await all_that_was_written(ports)
 
 
