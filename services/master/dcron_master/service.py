@@ -1,8 +1,8 @@
 """The master, opened and closed in order."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
@@ -17,6 +17,7 @@ from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
 from dcron_core.failpoints import parse_failpoints
 from dcron_core.history import History
+from dcron_core.http.documents import with_problems
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -38,6 +39,7 @@ from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
+from dcron_master.gauges import watch_log, watch_readiness
 from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
@@ -88,12 +90,13 @@ async def open_master(
         sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
-        background.start("readiness", _watch_readiness(projector, readiness, metrics))
+        background.start("readiness", watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
+        background.start("gauges", watch_log(projector, log_, settings.job_events_topic, workers, clock, metrics))
         app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(app, bound))
+        port = await stack.enter_async_context(serving(metrics.counted(app), bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
 
@@ -104,8 +107,8 @@ async def run(settings: MasterSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_master(settings, store, log_, SystemClock(), IdSource()) as master,
         ):
             yield master.background
@@ -121,7 +124,8 @@ def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
 
 
 async def _project(projector: Projector, log_: Log, settings: MasterSettings, opening: JobEvent) -> None:
-    await retrying(lambda: log_.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    create = partial(log_.ensure_topics, topics(settings))
+    await retrying(create, on=UnavailableError, what="topics", tell=projector.tell)
     await projector.run(opening)
 
 
@@ -129,20 +133,6 @@ async def _remember(projector: Projector, history: History) -> None:
     """Read the log's history once there is a log, and beside what commands wait for."""
     await projector.started.wait()
     await history.run()
-
-
-async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: MasterMetrics) -> None:
-    """Keep the probe and the gauges true."""
-    while True:
-        if projector.stopped is not None:
-            readiness.lost("projection", str(projector.stopped))
-        elif projector.caught_up.is_set():
-            readiness.met("projection")
-        else:
-            readiness.lost("projection", "reading the log, or etcd or Kafka do not answer")
-        metrics.position.set(projector.projected)
-        metrics.jobs.set(len(projector.table))
-        await asyncio.sleep(0.1)
 
 
 def _application(
@@ -190,7 +180,7 @@ def _application(
         compression_config=COMPRESSION,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
+    return RequestIdMiddleware(IdentityMiddleware(with_problems(app), settings.token), clock, ids)
 
 
 def _provide(value: object) -> Provide:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -130,7 +131,8 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        port = await stack.enter_async_context(serving(_application(settings, parts, clock, ids), bound))
+        app = parts.metrics.counted(_application(settings, parts, clock, ids))
+        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
@@ -147,8 +149,8 @@ async def run(settings: WorkerSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_worker(settings, store, log_, SystemClock(), IdSource()) as worker,
         ):
             yield worker.background
@@ -167,6 +169,8 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.slots.set(settings.slots)
+    metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
     planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
@@ -261,6 +265,7 @@ async def _live(parts: _Parts) -> None:
         )
         log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
 
+    parts.table.tell = partial(parts.readiness.lost, "job table")
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
@@ -269,8 +274,9 @@ async def _live(parts: _Parts) -> None:
         # Only now: what follows from the end of a run is written with it, and the jobs say what that is.
         await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
         parts.readiness.met("job table")
+        no_lease = partial(parts.readiness.lost, "lease")
         while True:
-            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
+            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session", tell=no_lease)
 
 
 async def _session(parts: _Parts) -> None:
@@ -298,6 +304,7 @@ async def _session(parts: _Parts) -> None:
                 work[0].result()
             session.orphan()
             parts.readiness.lost("lease", "it could not be renewed")
+            parts.metrics.leases_lost.inc()
             stop = Stop("killed", "the worker lost its lease", timedelta(seconds=ttl_s * FENCE_GRACE))
             parts.runner.stop_all(stop, exclusive_only=True)
         finally:
@@ -364,9 +371,16 @@ async def _show_spool(parts: _Parts, lease: int) -> None:
 
 
 async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
-    while True:
-        parts.metrics.lease_trust.set(session.trusted_until - parts.clock.monotonic())
-        await asyncio.sleep(1.0)
+    metrics = parts.metrics
+    try:
+        while True:
+            monotonic, now = parts.clock.monotonic(), parts.clock.now().timestamp()
+            metrics.lease_trust.set(max(0.0, session.trusted_until - monotonic))
+            metrics.lease_granted.set(now - monotonic + session.granted_at)
+            metrics.lease_renewed.set(now - monotonic + session.renewed_at)
+            await asyncio.sleep(1.0)
+    finally:
+        metrics.lease_trust.set(0)  # until the next session
 
 
 async def _obey_kills(parts: _Parts) -> None:

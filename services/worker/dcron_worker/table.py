@@ -45,6 +45,7 @@ class Table:
         self.changed = asyncio.Event()
         self.kill_arrived = asyncio.Event()
         self.loaded = asyncio.Event()
+        self.tell: Callable[[str], None] = lambda _: None  # is given why it is not loaded yet
         self.drains_changed = asyncio.Event()
         self.active_workers: dict[str, WorkerEntry] = {}  # those that claim
         self.drained: dict[str, DrainWanted] = {}  # worker id → who wants it to claim nothing
@@ -80,7 +81,7 @@ class Table:
 
     async def _follow(self, prefix: str, take: Take, taken_in: asyncio.Event) -> None:
         known = Known()
-        async for update in follow(self._store, prefix):
+        async for update in follow(self._store, prefix, self.tell):
             await self._take_all(prefix, known.apply(update), take)
             del update  # it may be all of the table, and the next one may be long in coming
             self.changed.set()
