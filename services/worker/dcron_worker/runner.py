@@ -184,7 +184,7 @@ class Runner:
     def _ready(self, claimed: Claimed) -> ProcessStart | CallStart:
         spec, secrets = claimed.entry.spec, self._terms.secrets
         if spec.run.http is not None:
-            return call_start(spec.run.http, claimed.execution, secrets)
+            return call_start(spec.run.http, spec.namespace, claimed.execution, secrets)
         return process_start(spec, claimed.execution, self._terms.users, secrets)
 
     async def _started(self, running: _Running, prepared: ProcessStart | None) -> ExecutionFinished:

@@ -50,6 +50,7 @@ from dcron_worker.claiming import Claiming
 from dcron_worker.clocks import Clocks
 from dcron_worker.descriptors import allow_descriptors, keep_descriptors_from_children
 from dcron_worker.entries import Entries
+from dcron_worker.exposure import say_what_is_exposed
 from dcron_worker.former import close_former_entries
 from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
@@ -64,7 +65,7 @@ from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
-from dcron_worker.users import job_users
+from dcron_worker.users import JobUsers, job_users
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -148,6 +149,7 @@ async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
     keep_descriptors_from_children()
     allow_descriptors(settings.slots)
+    say_what_is_exposed(os.environ, _users(settings).usual)
     gc.set_threshold(*LOOK_FOR_CYCLES)
 
     @asynccontextmanager
@@ -186,8 +188,7 @@ def _assemble(
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool, planner, signatures)
-    users = job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
-    terms = Terms(settings.output_bytes, users, secrets)
+    terms = Terms(settings.output_bytes, _users(settings), secrets)
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, refusals, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
@@ -244,6 +245,10 @@ def _assemble(
         spool_state=SpoolState(spool, metrics, readiness),
         refusals=refusals,
     )
+
+
+def _users(settings: WorkerSettings) -> JobUsers:
+    return job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
 
 
 def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: Clock, job_id: str) -> None:
