@@ -17,7 +17,7 @@ from dcron_standalone.handshakes import etcd_answers, kafka_answers
 from dcron_standalone.kafka_server import KafkaServer
 from dcron_standalone.mongodb_server import MongodbServer
 from dcron_standalone.ports import LOOPBACK
-from dcron_standalone.server import Server
+from dcron_standalone.server import Server, ServerKind
 from tests.certificates import Authority, Pair
 
 OTHER_LOOPBACK = "127.0.0.2"  # etcd listens there too, and its certificate does not name it
@@ -142,7 +142,7 @@ class SecuredMongodb(MongodbServer):
 
 
 @contextmanager
-def running(kind: EtcdServer | KafkaServer | MongodbServer, data: Path) -> Iterator[Server]:
+def running(kind: ServerKind, data: Path) -> Iterator[Server]:
     """Run the server while the context is open."""
     starter = Starter()
     server = Server(kind, data, starter)
