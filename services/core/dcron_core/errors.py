@@ -10,10 +10,13 @@
     │   ├── UnknownJobError
     │   │   └── UnknownVersionError
     │   ├── NameTakenError
+    │   │   └── UserTakenError
+    │   ├── NotThereError        no such user, token or secret
     │   ├── DependencyCircleError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
     │       └── RivalRestoreError
+    ├── SealError                a secret that cannot be sealed or opened
     ├── HeadError                a head of the chain that cannot be trusted
     ├── WrongInstantError        an instant that the log cannot be asked about
     ├── OutcomeUnknownError      a command is in doubt; says where to ask
@@ -51,6 +54,10 @@ class ForbiddenError(DcronError):
     """Whoever asks has not the role that this needs; the text says which, and where."""
 
 
+class SealError(DcronError):
+    """A secret that cannot be sealed or opened; the text never shows its value."""
+
+
 class InvalidJobError(DcronError):
     """A job definition that is refused. `problems` names each field, its value and the remedy."""
 
@@ -73,6 +80,14 @@ class UnknownVersionError(UnknownJobError):
 
 class NameTakenError(CommandRejectedError):
     """Another job of the namespace has that name."""
+
+
+class UserTakenError(NameTakenError):
+    """There is a user of that name."""
+
+
+class NotThereError(CommandRejectedError):
+    """There is no such user, API token or secret."""
 
 
 class DependencyCircleError(CommandRejectedError):

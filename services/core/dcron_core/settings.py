@@ -149,7 +149,8 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
     cluster_key: HexKeys = ""  # the masters' one: opens secrets
-    run_as_allowed: str = ""  # users besides the worker's own that jobs may run as, several with commas
+    job_user: str = ""  # whom jobs run as that name nobody; empty: the worker's user, or nobody if that is root
+    run_as_allowed: str = ""  # users besides that one that jobs may run as, several with commas
 
 
 class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from litestar.types import ASGIApp
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
+from dcron_core.http.documents import with_problems
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -53,8 +54,8 @@ def application(
             stats_route(store, audit.history, clock),
             pipeline_route(metrics),
             *dead_letter_routes(store.letters, replayer),
-            *audit_routes(audit),
-            *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention)),
+            *audit_routes(audit, clock, metrics),
+            *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention), metrics),
             *live_routes(viewing),
             *event_routes(viewing),
             probes(readiness, metrics.registry),
@@ -69,7 +70,7 @@ def application(
         logging_config=None,
     )
     origins = allowed_origins(settings.allowed_origins)
-    closed = IdentityMiddleware(app, settings.token, origins)
+    closed = IdentityMiddleware(with_problems(app), settings.token, origins)
     return CorsMiddleware(RequestIdMiddleware(closed, clock, ids), origins)
 
 

@@ -16,6 +16,7 @@ from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
 from dcron_log_ingester.errors import TooManyTicksError
 from dcron_log_ingester.ledger_reader import LedgerReader, Range
+from dcron_log_ingester.metrics import Metrics
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import Ledger
 
@@ -27,7 +28,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LINES, description="most tic
 
 
 def ledger_routes(
-    reader: LedgerReader, history: History, clock: Clock, retention: timedelta
+    reader: LedgerReader, history: History, clock: Clock, retention: timedelta, metrics: Metrics
 ) -> Sequence[HTTPRouteHandler]:
     """Return the route handler of the ledger; `retention` is how long the store keeps what happened."""
 
@@ -55,8 +56,9 @@ def ledger_routes(
         wanted = _job(history, job_id, job, namespace)
         try:
             if wanted is None:
-                return await reader.of_all(within, limit)
-            return await reader.of_job(wanted, within, after, limit)
+                return metrics.accounted(await reader.of_all(within, limit), clock)
+            ledger = await reader.of_job(wanted, within, after, limit)
+            return ledger if after else metrics.accounted(ledger, clock)  # each page has the totals of all
         except TooManyTicksError as error:
             remedy = "ask for an earlier end" + (", or for one job" if wanted is None else "")
             raise _refused(422, "too many ticks", "end", end or "", str(error), remedy) from None

@@ -72,7 +72,7 @@ async def open_log_ingester(
         audit = Audit(job_log, history, archive, store.events, settings.audit_key)
         replayer = Replayer(log, store.letters, letters, settings.executions_topic, clock)
         app = application(settings, store, hub, audit, replayer, clock, ids, readiness, metrics)
-        service.port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
+        service.port = await stack.enter_async_context(serving(metrics.counted(app), bound, settings.own_tls))
         yield service
 
 

@@ -1,6 +1,5 @@
 """The master, opened and closed in order."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
 from dcron_core.failpoints import parse_failpoints
 from dcron_core.history import History
+from dcron_core.http.documents import with_problems
 from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
@@ -39,6 +39,7 @@ from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
+from dcron_master.gauges import watch_log, watch_readiness
 from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
@@ -89,12 +90,13 @@ async def open_master(
         sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
-        background.start("readiness", _watch_readiness(projector, readiness, metrics))
+        background.start("readiness", watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
+        background.start("gauges", watch_log(projector, log_, settings.job_events_topic, workers, clock, metrics))
         app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
+        port = await stack.enter_async_context(serving(metrics.counted(app), bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history)
 
@@ -131,20 +133,6 @@ async def _remember(projector: Projector, history: History) -> None:
     """Read the log's history once there is a log, and beside what commands wait for."""
     await projector.started.wait()
     await history.run()
-
-
-async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: MasterMetrics) -> None:
-    """Keep the probe and the gauges true."""
-    while True:
-        if projector.stopped is not None:
-            readiness.lost("projection", str(projector.stopped))
-        elif projector.caught_up.is_set():
-            readiness.met("projection")
-        else:
-            readiness.lost("projection", projector.trouble or "reading the log")
-        metrics.position.set(projector.projected)
-        metrics.jobs.set(len(projector.table))
-        await asyncio.sleep(0.1)
 
 
 def _application(
@@ -192,7 +180,7 @@ def _application(
         compression_config=COMPRESSION,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
+    return RequestIdMiddleware(IdentityMiddleware(with_problems(app), settings.token), clock, ids)
 
 
 def _provide(value: object) -> Provide:

@@ -58,10 +58,12 @@ from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
+from dcron_worker.secrets_known import SecretsKnown
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
+from dcron_worker.users import job_users
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -128,9 +130,8 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        port = await stack.enter_async_context(
-            serving(_application(settings, parts, clock, ids), bound, settings.own_tls)
-        )
+        app = parts.metrics.counted(_application(settings, parts, clock, ids))
+        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
@@ -166,14 +167,18 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.slots.set(settings.slots)
+    metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
     planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
-    table = Table(store, keys, planner, wanted, metrics)
+    secrets = SecretsKnown(settings.cluster_key)
+    table = Table(store, keys, planner, wanted, secrets, metrics)
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool, planner)
-    terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
+    users = job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
+    terms = Terms(settings.output_bytes, users, secrets)
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
@@ -294,6 +299,7 @@ async def _session(parts: _Parts) -> None:
                 work[0].result()
             session.orphan()
             parts.readiness.lost("lease", "it could not be renewed")
+            parts.metrics.leases_lost.inc()
             stop = Stop("killed", "the worker lost its lease", timedelta(seconds=ttl_s * FENCE_GRACE))
             parts.runner.stop_all(stop, exclusive_only=True)
         finally:
@@ -360,9 +366,16 @@ async def _show_spool(parts: _Parts, lease: int) -> None:
 
 
 async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
-    while True:
-        parts.metrics.lease_trust.set(session.trusted_until - parts.clock.monotonic())
-        await asyncio.sleep(1.0)
+    metrics = parts.metrics
+    try:
+        while True:
+            monotonic, now = parts.clock.monotonic(), parts.clock.now().timestamp()
+            metrics.lease_trust.set(max(0.0, session.trusted_until - monotonic))
+            metrics.lease_granted.set(now - monotonic + session.granted_at)
+            metrics.lease_renewed.set(now - monotonic + session.renewed_at)
+            await asyncio.sleep(1.0)
+    finally:
+        metrics.lease_trust.set(0)  # until the next session
 
 
 async def _obey_kills(parts: _Parts) -> None:

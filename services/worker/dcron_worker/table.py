@@ -1,4 +1,4 @@
-"""etcd's prefixes as this worker knows them: workers, kills and drains; jobs and what is wanted in plans."""
+"""etcd's prefixes as this worker knows them: workers, kills and drains; jobs and what is wanted in plans; secrets."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from dcron_schemas.codec import UndecodableError, decode_state
 from dcron_schemas.state import DrainWanted, JobEntry, KillWanted, Projection, RunWanted, TickCursor, WorkerEntry
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.secrets_known import SecretsKnown
 from dcron_worker.wanted_plan import WantedPlan
 
 Take = Callable[[str, KeyValue | None], None]  # takes in (key without prefix, its value; None: it is gone)
@@ -27,12 +28,19 @@ class Table:
     """
 
     def __init__(
-        self, store: KeyValueStore, keys: Keys, planner: Planner, wanted: WantedPlan, metrics: WorkerMetrics
+        self,
+        store: KeyValueStore,
+        keys: Keys,
+        planner: Planner,
+        wanted: WantedPlan,
+        secrets: SecretsKnown,
+        metrics: WorkerMetrics,
     ) -> None:
         self._store = store
         self._keys = keys
         self._planner = planner
         self._wanted = wanted
+        self._secrets = secrets
         self._metrics = metrics
         self.changed = asyncio.Event()
         self.kill_arrived = asyncio.Event()
@@ -54,6 +62,7 @@ class Table:
                     keys.ticks: self._take_cursor,
                     keys.workers: self._take_worker,
                     keys.drains: self._take_drain,
+                    keys.secrets: self._secrets.take,
                 },
             )
             await self._load(

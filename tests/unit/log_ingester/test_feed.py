@@ -1,19 +1,16 @@
 """The feed: who sees which change of state, and what a slow viewer is told."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from dcron_core.clock import SystemClock
-from dcron_core.ports.log import Record
 from dcron_log_ingester.feed import FeedFilter, FeedQueue
 from dcron_log_ingester.hub import Hub
 from dcron_schemas.api import FeedFrame, FeedGapFrame, RunFrame, SkipFrame
-from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
-from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, skipped, started
+from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, raw, skipped, started
 
 ONE, OTHER = execution(1), execution(2, "other-job")
 EVENTS: list[ExecutionRecord] = [
@@ -24,7 +21,7 @@ _frames: msgspec.json.Decoder[FeedFrame] = msgspec.json.Decoder(FeedFrame)
 
 
 def publish(hub: Hub, *records: ExecutionRecord) -> None:
-    hub.publish(Record("t", 0, 0, "k", encode(each), datetime.now(UTC)) for each in records)
+    hub.publish(raw(*records))
 
 
 async def taken(queue: FeedQueue) -> list[FeedFrame]:

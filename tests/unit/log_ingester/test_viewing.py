@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -23,10 +23,9 @@ from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.readings import Readings
 from dcron_log_ingester.viewing import Viewing
 from dcron_schemas.api import FinishedFrame, Frame, OutputFrame, OutputPiece
-from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
 from tests.unit.log_ingester.memory_runs import MemoryRuns
-from tests.unit.log_ingester.records import chunk, execution, finished, started
+from tests.unit.log_ingester.records import chunk, execution, finished, raw, started
 
 RUN = execution()
 VIEWERS = 1000
@@ -66,7 +65,7 @@ class Stage:
         return read_record(record)
 
     def say(self, *records: ExecutionRecord) -> None:
-        self.hub.publish(Record("t", 0, 0, "k", encode(each), datetime.now(UTC)) for each in records)
+        self.hub.publish(raw(*records))
 
     async def view(self) -> list[int]:
         """Watch the run to its end; return the chunks that were seen."""
