@@ -96,6 +96,7 @@ class SecuredKafka(KafkaServer):
             "listener.name.mutual.ssl.client.auth": "required",
             "listener.name.expired.ssl.keystore.type": "PEM",
             "listener.name.expired.ssl.keystore.location": self._expired.both,
+            "connection.failed.authentication.delay.ms": 0,
             "sasl.enabled.mechanisms": ",".join(MECHANISMS),
             "listener.name.login.sasl.enabled.mechanisms": ",".join(MECHANISMS),
             "listener.name.login.scram-sha-256.sasl.jaas.config": f"{_SCRAM_MODULE} required;",
