@@ -11,6 +11,7 @@ from etcd3 import etcdrpc
 from etcd3.etcdrpc import auth_pb2
 from pymongo.errors import PyMongoError
 
+from dcron_core.adapters.etcd.translation import range_end, range_start
 from dcron_standalone.children import Starter
 from dcron_standalone.etcd_server import EtcdServer
 from dcron_standalone.handshakes import etcd_answers, kafka_answers
@@ -164,11 +165,11 @@ class EtcdUsers:
 
     def enable(self, prefix: str) -> None:
         """Turn authentication on: root, and USER who may read and write what begins with `prefix`."""
-        auth, end = self._auth, prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        auth, begin, end = self._auth, range_start(prefix), range_end(prefix)
         auth.UserAdd(etcdrpc.AuthUserAddRequest(name="root", password=ROOT_PASSWORD))
         auth.UserGrantRole(etcdrpc.AuthUserGrantRoleRequest(user="root", role="root"))
         auth.RoleAdd(etcdrpc.AuthRoleAddRequest(name="dcron"))
-        permission = auth_pb2.Permission(permType=2, key=prefix.encode(), range_end=end.encode())  # read and write
+        permission = auth_pb2.Permission(permType=2, key=begin, range_end=end)  # read and write
         auth.RoleGrantPermission(etcdrpc.AuthRoleGrantPermissionRequest(name="dcron", perm=permission))
         auth.UserAdd(etcdrpc.AuthUserAddRequest(name=USER, password=PASSWORD))
         auth.UserGrantRole(etcdrpc.AuthUserGrantRoleRequest(user=USER, role="dcron"))
