@@ -159,8 +159,9 @@ def running(kind: ServerKind, data: Path) -> Iterator[Server]:
 class EtcdUsers:
     """Makes users in etcd, as its root."""
 
-    def __init__(self, address: str, ca: Path) -> None:
-        self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()))
+    def __init__(self, address: str, ca: Path, pair: Pair | None = None) -> None:
+        shown = (pair.key.read_bytes(), pair.cert.read_bytes()) if pair else ()
+        self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes(), *shown))
         self._auth = etcdrpc.AuthStub(self._channel)
 
     def enable(self, prefix: str) -> None:

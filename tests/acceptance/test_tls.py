@@ -1,4 +1,4 @@
-"""A whole little system by TLS everywhere: etcd with certificates, Kafka and MongoDB with logins, https and wss.
+"""A whole little system by TLS everywhere: each server wants a login, etcd and MongoDB a certificate too; https, wss.
 
 And what is said, and where, when something of that does not fit.
 """
@@ -23,7 +23,7 @@ from dcron_standalone.server import Server, ServerKind
 from dcron_standalone.supervision import Supervised
 from tests.certificates import Authority
 from tests.cluster import TOKEN, dcron_command, wait_until
-from tests.secured_servers import PASSWORD, USER, SecuredEtcd, SecuredKafka, SecuredMongodb, running
+from tests.secured_servers import PASSWORD, USER, EtcdUsers, SecuredEtcd, SecuredKafka, SecuredMongodb, running
 
 pytestmark = pytest.mark.servers
 
@@ -67,6 +67,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory, tools: Path) -> Iterator[S
             client.admin.command("createUser", USER, pwd=PASSWORD, roles=[{"role": "root", "db": "admin"}])
         mongodb_kind.users = True
         servers["mongodb"].restart()
+        users = EtcdUsers(servers["etcd"].address, authority.file, pair)
+        users.enable("/cron/")  # no more than dcron's own prefix
+        users.close()
         yield Secured(authority, environment_of(authority, servers, directory), directory)
 
 
@@ -76,6 +79,7 @@ def environment_of(authority: Authority, servers: Mapping[str, Server], director
     port = servers["mongodb"].address.rpartition(":")[2]
     secrets = {
         "DCRON_TOKEN": TOKEN,
+        "DCRON_ETCD_PASSWORD": PASSWORD,
         "DCRON_KAFKA_PASSWORD": PASSWORD,
         "DCRON_MONGODB": f"mongodb://{USER}:{quote_plus(PASSWORD)}@{LOOPBACK}:{port}/?authMechanism=SCRAM-SHA-256",
     }
@@ -92,6 +96,7 @@ def environment_of(authority: Authority, servers: Mapping[str, Server], director
         "DCRON_ETCD": servers["etcd"].address,
         "DCRON_KAFKA": f"{LOOPBACK}:{servers['kafka']._ports['sasl']}",
         "DCRON_KAFKA_USER": USER,
+        "DCRON_ETCD_USER": USER,
         "DCRON_TLS_CERT": str(ours.cert),
         "DCRON_TLS_KEY": str(ours.key),
     }
