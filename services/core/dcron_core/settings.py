@@ -20,7 +20,16 @@ from dcron_core.security import Security, TlsFiles
 from dcron_schemas.types import Duration
 
 VARIABLE_PREFIX = "DCRON_"
-SECRETS = ("token", "audit_key", "signing_key", "cluster_key", "etcd_password", "kafka_password", "mongodb")
+SECRETS = (
+    "token",
+    "metrics_token",
+    "audit_key",
+    "signing_key",
+    "cluster_key",
+    "etcd_password",
+    "kafka_password",
+    "mongodb",
+)
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
@@ -30,12 +39,15 @@ HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
 Addresses = Annotated[str, Meta(pattern=r"^[^/]+$")]  # whether by TLS says another setting, and no https://
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+OptionalSecret = Annotated[str, Meta(pattern=r"^(.{16,})?$")]
 
 
 class CommonSettings(Struct, frozen=True, kw_only=True):
     """What every service has."""
 
     token: Secret  # the bearer token that all requests but the probes need
+    metrics_token: OptionalSecret = ""  # a bearer token that lets in to /metrics, and to nothing else; "": none
+    request_rate: Annotated[float, Meta(gt=0)] = 2000  # requests a second of one user; of a stranger's address a tenth
     trusted_keys: HexKeys = ""  # Ed25519 public keys of the masters, 64 hexadecimal digits each, with commas
     host: str = "127.0.0.1"  # address to listen on
     tls_cert: str = ""  # PEM file: the certificate of our own port, and those between it and its authority
@@ -116,6 +128,7 @@ class ToolSettings(EtcdSettings, frozen=True, kw_only=True):
     """What `dcron log` reads: where the servers are. It speaks to them itself and needs no token."""
 
     token: str = ""
+    signing_key: HexKey = ""  # the masters' one: what `repair`, `rebuild` and `resign` write is signed with it
 
     def securities(self) -> tuple[TlsFiles | Security, ...]:
         return self.kafka_security, self.etcd_security  # it has no port
@@ -132,6 +145,8 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     cluster_key: HexKeys = (
         ""  # shared by masters and workers, 64 hexadecimal digits: seals secrets; older ones after it
     )
+    public_url: str = ""  # where browsers find the master, such as https://dcron.example.org; "": as they ask
+    session_life: Duration = "7d"  # of a browser's login
     failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 
@@ -148,7 +163,7 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
-    cluster_key: HexKeys = ""  # the masters' one: opens secrets
+    cluster_key: HexKeys = ""  # the masters' one: opens secrets, confirms runs that follow from runs
     job_user: str = ""  # whom jobs run as that name nobody; empty: the worker's user, or nobody if that is root
     run_as_allowed: str = ""  # users besides that one that jobs may run as, several with commas
 

@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Literal
 
 from litestar import Litestar
-from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.guard import access_guard
+from dcron_core.access.signing import REFUSALS
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import LeaseLostError, StoreUnavailableError, UnavailableError
-from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.application import LARGEST_BODY, authenticators_of, surrounded
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.keys import Keys
@@ -56,6 +56,7 @@ from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.refusals import Refusals, signatures_of
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
 from dcron_worker.secrets_known import SecretsKnown
@@ -72,6 +73,8 @@ STOP_GRACE = timedelta(seconds=2)
 # Python looks for cycles of objects after each 700 new ones. Here nearly all are freed by counting references, and the
 # job table is large: looking that often took a fifth of a busy worker's time, and held up starts.
 LOOK_FOR_CYCLES = (50_000, 20, 100)
+REFUSALS_EVERY_S = 1.0  # how often, at most, others are told of them: somebody may write thousands
+_DELETED = "the job was deleted between the claim and the tick"
 BEATS_IN_A_LEASE = 5  # how often the clock is shown to the others
 
 log = get_logger()
@@ -84,6 +87,7 @@ class Worker(Struct, frozen=True):
     port: int
     worker_id: str
     guard: Guard
+    routes: Litestar
 
 
 class _Parts(Struct, frozen=True):
@@ -107,6 +111,7 @@ class _Parts(Struct, frozen=True):
     readiness: Readiness
     draining: asyncio.Event
     spool_state: SpoolState
+    refusals: Refusals
 
 
 @asynccontextmanager
@@ -130,12 +135,13 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        app = parts.metrics.counted(_application(settings, parts, clock, ids))
-        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
+        routes = _routes(parts)
+        served = surrounded(routes, settings, clock, ids, authenticators=authenticators_of(settings, clock))
+        port = await stack.enter_async_context(serving(parts.metrics.counted(served), bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
-        yield Worker(background, port, worker_id, guard)
+        yield Worker(background, port, worker_id, guard, routes)
 
 
 async def run(settings: WorkerSettings) -> None:
@@ -171,15 +177,18 @@ def _assemble(
     metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
-    planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
+    signatures = signatures_of(settings)
+    refusals = Refusals(signatures, keys, metrics)
+    ahead = parse_duration(settings.claim_ahead)
+    planner, wanted = Planner(ahead, guard.worker_id, clock.now(), refusals.trusts), WantedPlan()
     secrets = SecretsKnown(settings.cluster_key)
-    table = Table(store, keys, planner, wanted, secrets, metrics)
+    table = Table(store, keys, planner, wanted, secrets, metrics, signatures, refusals)
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
-    entries = Entries(keys, transactions, spool, planner)
+    entries = Entries(keys, transactions, spool, planner, signatures)
     users = job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
     terms = Terms(settings.output_bytes, users, secrets)
-    runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
+    runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, refusals, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
     claiming = Claiming(
@@ -197,6 +206,8 @@ def _assemble(
         clock=clock,
         stagger=stagger,
         metrics=metrics,
+        signatures=signatures,
+        refusals=refusals,
     )
     claimer = Claimer(claiming, WantedRuns(claiming))
     entry = WorkerEntry(
@@ -207,6 +218,7 @@ def _assemble(
         started_at=clock.now(),
         slots=settings.slots,
         labels=labels,
+        verifies=signatures.verifies,
     )
     readiness = Readiness("job table", "lease")
     return _Parts(
@@ -230,6 +242,7 @@ def _assemble(
         readiness=readiness,
         draining=asyncio.Event(),
         spool_state=SpoolState(spool, metrics, readiness),
+        refusals=refusals,
     )
 
 
@@ -240,12 +253,16 @@ def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: C
     table.changed.set()
 
 
-def _refusal(planner: Planner, claimed: Claimed) -> str:
-    """Look at the job once more: tell why a claimed run must not start after all; "" when it may."""
+def _refusal(planner: Planner, refusals: Refusals, claimed: Claimed) -> str:
+    """Look at the job once more: tell why a claimed run must not start after all; "" when it may.
+
+    A definition that was written again as it was, with another signature, is the same.
+    """
     job = planner.job(claimed.execution.job_id)
     if job is None:
-        return "the job was deleted between the claim and the tick"
-    if claimed.execution.trigger == "tick" and job[1] != claimed.job_revision:
+        refusal = refusals.of_job(claimed.execution.job_id)
+        return f"the job's definition is refused: {REFUSALS[refusal]}" if refusal else _DELETED
+    if claimed.execution.trigger == "tick" and job[1] != claimed.job_revision and job[0] != claimed.entry:
         return "the job was changed between the claim and the tick"
     return ""
 
@@ -290,6 +307,7 @@ async def _session(parts: _Parts) -> None:
             asyncio.create_task(parts.clocks.beat(session.lease, ttl_s / BEATS_IN_A_LEASE)),
             asyncio.create_task(_show_clock(parts, session.lease)),
             asyncio.create_task(_show_spool(parts, session.lease)),
+            asyncio.create_task(_show_refusals(parts, session.lease)),
         ]
         lost = asyncio.create_task(session.lost())
         trust = asyncio.create_task(_show_trust(parts, session))
@@ -317,6 +335,7 @@ async def _register(parts: _Parts, lease: int) -> None:
         state="draining" if drained else state,
         clock_offset_ms=None if clock.offset_s is None else round(clock.offset_s * 1000, 1),
         spool=parts.spool_state.words,
+        refused=parts.refusals.words,
     )
     put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
     await parts.store.transact(Transaction(compare=(), success=(put,)))
@@ -363,6 +382,14 @@ async def _show_spool(parts: _Parts, lease: int) -> None:
         await parts.spool_state.changed.wait()
         parts.spool_state.changed.clear()
         await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show the spool's state")
+
+
+async def _show_refusals(parts: _Parts, lease: int) -> None:
+    while True:
+        await parts.refusals.changed.wait()
+        parts.refusals.changed.clear()
+        await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show what is refused")
+        await asyncio.sleep(REFUSALS_EVERY_S)
 
 
 async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
@@ -416,11 +443,12 @@ async def _within(wait: Awaitable[None], timeout_s: float) -> bool:
     return True
 
 
-def _application(settings: WorkerSettings, parts: _Parts, clock: Clock, ids: IdSource) -> ASGIApp:
-    app = Litestar(
+def _routes(parts: _Parts) -> Litestar:
+    return Litestar(
         route_handlers=[probes(parts.readiness, parts.metrics.registry)],
+        guards=[access_guard],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
