@@ -37,6 +37,7 @@ SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is un
 HexKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
+Addresses = Annotated[str, Meta(pattern=r"^[^/]+$")]  # whether by TLS says another setting, and no https://
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 OptionalSecret = Annotated[str, Meta(pattern=r"^(.{16,})?$")]
 
@@ -68,7 +69,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
 class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
     """And how to reach Kafka, and what the topics are like. (Structs inherit in one line only.)"""
 
-    kafka: str = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
+    kafka: Addresses = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
     kafka_ca: str = ""  # PEM file: authorities of the brokers' certificates; empty: plaintext
     kafka_cert: str = ""  # PEM file: our certificate for the brokers, if they want one
     kafka_key: str = ""  # PEM file: its key
@@ -105,7 +106,7 @@ class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
 class EtcdSettings(KafkaSettings, frozen=True, kw_only=True):
     """And how to reach etcd."""
 
-    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
+    etcd: Addresses = "127.0.0.1:2379"  # host:port, several with commas
     etcd_ca: str = ""  # PEM file: authorities of etcd's certificates; empty: plaintext
     etcd_cert: str = ""  # PEM file: our certificate for etcd, if it wants one
     etcd_key: str = ""  # PEM file: its key
