@@ -7,7 +7,9 @@ to itself (secrets, mounts, tmpfs) is in a folder of the service's. An image's o
 
 * Kafka's image makes its configuration from the environment with `kafka.docker.KafkaDockerWrapper`, which is in
   Kafka's jars; it is what makes it here too. The programs of its bin/ are the classes that they start.
-* MongoDB's is not to be had without its image; SecantusDB stands in, with the same certificates.
+* MongoDB's is not to be had without its image; SecantusDB stands in, with the same certificates, user and password.
+* Debian's Prometheus 2 does not know `client_allowed_sans` yet, so that line is left out, nor its promtool the
+  health check of Prometheus 3.
 """
 
 import json
@@ -83,6 +85,12 @@ class Deployment:
             self._ports[service, port] = free_port()
         return self._ports[service, port]
 
+    def listening(self) -> dict[str, int]:
+        """Return the port that each service serves clients at."""
+        first = {"etcd": "2379", "master": "8700", "log-ingester": "8701", "worker": "8702", "prometheus": "9090"}
+        kinds = {name: name.rstrip("-123") for name in self.services}
+        return {name: self.port(name, first[kind]) for name, kind in kinds.items() if kind in first}
+
     def root(self, name: str) -> Path:
         """Return the folder that stands for the container's file system."""
         return self.directory / "containers" / name
@@ -92,8 +100,7 @@ class Deployment:
         for name in names:
             self._populate(self.services[name])
             command = [self._local(name, word) for word in self.services[name].command]
-            if self.services[name].is_ours:
-                command = [*entrypoint(), *command]
+            command = [*self._entrypoint(name), *command]
             if name.startswith("kafka-"):
                 command = ["sh", "-euc", self._kafka_start(name)]
             log = self.directory / f"{name}.log"
@@ -216,6 +223,13 @@ class Deployment:
         variable, default = OWN_PORTS[self.services[name].command[0]]
         return {variable: str(self.port(name, default))}
 
+    def _entrypoint(self, name: str) -> list[str]:
+        """Return what the image starts its command with."""
+        if self.services[name].is_ours:
+            (found,) = re.findall(r"^ENTRYPOINT (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+            return [str(word) for word in json.loads(found)]
+        return ["prometheus"] if name == "prometheus" else []
+
     def _populate(self, service: Service) -> None:
         """Put into the service's folder what the container would find there."""
         root = self.root(service.name)
@@ -237,7 +251,8 @@ class Deployment:
         if source.is_dir():
             shutil.copytree(source, place)
         else:
-            place.write_text(self._local(name, source.read_text()))
+            text = re.sub(r"^ *client_allowed_sans:.*\n", "", source.read_text(), flags=re.MULTILINE)
+            place.write_text(self._local(name, text))
 
     def _local(self, name: str, text: str) -> str:
         """Return a text of the service's with this machine's ports and paths."""
@@ -289,12 +304,6 @@ class Deployment:
 
     def _words(self, name: str) -> str:
         return f"{self._running[name].last_words()}\n{self.check(name).stderr}"
-
-
-def entrypoint() -> list[str]:
-    """Return what the image of dcron starts its command with."""
-    (found,) = re.findall(r"^ENTRYPOINT (.*)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
-    return [str(word) for word in json.loads(found)]
 
 
 def _pinged(client: "pymongo.MongoClient[dict[str, Any]]") -> bool:

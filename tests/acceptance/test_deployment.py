@@ -6,21 +6,25 @@ One cluster for all tests of this file: it takes half a minute to start."""
 
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
+import yaml
 
+from tests.cluster import wait_until
 from tests.compose_file import DEPLOY
 from tests.deployment import Deployment
 
 ETCD = ("etcd-1", "etcd-2", "etcd-3")
 KAFKA = ("kafka-1", "kafka-2", "kafka-3")
 MASTERS = ("master-1", "master-2")
-OURS = (*MASTERS, "log-ingester-1", "log-ingester-2", "worker-1", "worker-2", "worker-3")
+OURS = (*MASTERS, "log-ingester-1", "worker-1")  # one of each would do, but for the master that dies
 REFUSALS = ("AuthorizationFailed", "permission denied", "not authorized", "Unauthorized")
 
 pytestmark = [
@@ -32,7 +36,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def deployment(tools: Path) -> Iterator[Deployment]:
-    """All services of the file but the two of monitoring, healthy by the file's own checks."""
+    """All stores and one or two of each service, healthy by the file's own checks."""
     with TemporaryDirectory(prefix="dcron-tests-") as directory, Deployment.prepared(Path(directory), tools) as made:
         made.start(*ETCD, *KAFKA)
         made.start_mongodb_stand_in(tools)
@@ -108,6 +112,38 @@ def test_a_worker_cannot_write_the_log_of_job_events(deployment: Deployment) -> 
                 line.split("User:")[1].split(",")[0] for line in block.splitlines() if "operation=WRITE" in line
             }
     assert writers == {"master"}
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="apt-get install prometheus")
+def test_prometheus_gets_the_metrics_of_every_service_and_reads_the_rules(deployment: Deployment) -> None:
+    """By TLS, with the token of metrics; whoever has no certificate is shut out of Prometheus itself."""
+    deployment.start("prometheus")
+    url = f"https://localhost:{deployment.port('prometheus', '9090')}"
+    trust = ssl.create_default_context(cafile=str(deployment.secrets / "ca.crt"))
+    stranger = httpx.Client(base_url=url, verify=trust, trust_env=False)
+    trust = ssl.create_default_context(cafile=str(deployment.secrets / "ca.crt"))
+    trust.load_cert_chain(deployment.secrets / "grafana.crt", deployment.secrets / "grafana.key")
+    running = {*ETCD, *OURS, "prometheus"}
+    with httpx.Client(base_url=url, verify=trust, trust_env=False) as client:
+        wait_until(lambda: targets_up(deployment, client) == running, "targets", lambda: targets_up(deployment, client))
+        groups = client.get("/api/v1/rules").json()["data"]["groups"]
+    with pytest.raises(httpx.TransportError), stranger:
+        stranger.get("/-/healthy")
+    rules = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())["groups"]
+    assert {group["name"] for group in groups} == {group["name"] for group in rules}
+    assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
+
+
+def targets_up(deployment: Deployment, client: httpx.Client) -> set[str]:
+    """Return the services that Prometheus has got metrics of."""
+    try:
+        targets = client.get("/api/v1/targets").json()["data"]["activeTargets"]
+    except httpx.TransportError:
+        return set()  # it starts
+    addresses = {target["labels"]["instance"] for target in targets if target["health"] == "up"}
+    return {
+        name for name, port in deployment.listening().items() if {f"127.0.0.1:{port}", f"localhost:{port}"} & addresses
+    }
 
 
 def smoke(deployment: Deployment, stop: str, start: str, **environment: str) -> "subprocess.CompletedProcess[str]":
