@@ -9,6 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 from msgspec import Struct
 
+from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -70,6 +71,7 @@ async def open_master(
     """Run a master on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
     projector = Projector(store, log_, keys, settings.job_events_topic, failpoints)

@@ -21,6 +21,7 @@ from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -164,6 +165,7 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.show_keys(key_ids(settings))
     metrics.slots.set(settings.slots)
     metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
@@ -201,6 +203,7 @@ def _assemble(
         version=VERSION,
         started_at=clock.now(),
         slots=settings.slots,
+        keys=key_ids(settings),
         labels=labels,
     )
     readiness = Readiness("job table", "lease")

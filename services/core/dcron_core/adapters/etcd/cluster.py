@@ -36,6 +36,7 @@ class Endpoint:
         self.keys = etcdrpc.KVStub(channel)
         self.leases = etcdrpc.LeaseStub(channel)
         self.watches = etcdrpc.WatchStub(channel)
+        self.maintenance = etcdrpc.MaintenanceStub(channel)
 
     def error(self, error: grpc.aio.AioRpcError, operation: str) -> DcronError | ValueError:
         """Return what the failure of `operation` means to a user of the port."""
@@ -71,6 +72,11 @@ class Cluster:
                 channel = await stack.enter_async_context(grpc.aio.insecure_channel(address, options=_OPTIONS))
                 opened.append(Endpoint(address, channel))
             yield cls(opened, timeout_s)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All members, the preferred one first."""
+        return tuple(self._endpoints)
 
     async def endpoint(self) -> Endpoint:
         """Return the member to call; of several, one that is connected."""
