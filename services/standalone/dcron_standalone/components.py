@@ -8,7 +8,7 @@ from typing import Any
 import uvloop
 from msgspec import Struct
 
-from dcron_core.settings import CommonSettings, LogIngesterSettings, MasterSettings, WorkerSettings, load
+from dcron_core.settings import CommonSettings, LogIngesterSettings, MasterSettings, WorkerSettings, load, secrets_in
 from dcron_core.telemetry import configure_logging
 
 Service = Coroutine[Any, Any, None]
@@ -55,5 +55,5 @@ def run_component(name: str) -> None:
     """
     component = COMPONENTS[name]
     settings = load(component.settings, os.environ)
-    configure_logging(settings.log_level, settings.log_format, service=name)
+    configure_logging(settings.log_level, settings.log_format, secrets_in(settings), service=name)
     component.loop(component.service(settings))

@@ -39,7 +39,7 @@ from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
 from dcron_core.session import LeaseSession
 from dcron_core.settings import WorkerSettings, parse_labels, parse_names
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about_all, get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
@@ -114,6 +114,7 @@ async def open_worker(
     """Run a worker on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     data = Path(settings.worker_data).absolute()
     worker_id = worker_id_in(data, clock, ids)
+    about_all(worker_id=worker_id)
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
@@ -132,7 +133,7 @@ async def open_worker(
         port = await stack.enter_async_context(serving(app, bound))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
-        log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
+        log.info("worker serves", action="worker.serving", port=port)
         yield Worker(background, port, worker_id, guard)
 
 
