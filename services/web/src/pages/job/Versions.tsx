@@ -11,6 +11,8 @@ import { useNotices } from "../../components/notices";
 import { Ready } from "../../components/states";
 import { Ago } from "../../components/When";
 import { eventText } from "../../components/words";
+import { namespaceOf } from "../../session/rights";
+import { useMay } from "../../session/useSession";
 import { specDiff } from "./specDiff";
 
 const FILTERS = { version: "", against: "before" };
@@ -23,6 +25,7 @@ export function Versions({ job }: { job: Job }) {
 
 function VersionsView({ job, history }: { job: Job; history: JobHistory }) {
   const [{ version, against }, change] = useFilters(FILTERS);
+  const may = useMay();
   const newestFirst = [...history.versions].reverse();
   const chosen = newestFirst.find((each) => keyOf(each) === version) ?? newestFirst[0];
   if (!chosen) return null;
@@ -53,7 +56,7 @@ function VersionsView({ job, history }: { job: Job; history: JobHistory }) {
             value={against}
             onChange={(value) => change({ against: value })}
           />
-          {chosen.spec && chosen.version !== job.version && <Revert job={job} to={chosen} />}
+          {chosen.spec && chosen.version !== job.version && may("editor", namespaceOf(job.spec)) && <Revert job={job} to={chosen} />}
         </div>
         {against === "now" ? (
           <FieldChanges changes={specDiff(chosen.spec, job.spec)} before={`Version ${chosen.version}`} after="Now" />
