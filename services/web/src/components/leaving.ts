@@ -27,8 +27,31 @@ export function leaving(go: Go): void {
   else go();
 }
 
-/** For the router: every link and shortcut goes through here. The browser's own buttons do not. */
+/** For the router: every link and shortcut goes through here. */
 export const aroundNav: AroundNavHandler = (navigate, to, options) => leaving(() => navigate(to, options));
+
+/** What there is of the Navigation API where a browser knows it; TypeScript does not yet. */
+interface Traversal extends Event {
+  readonly navigationType: string;
+  readonly destination: { readonly key: string };
+}
+
+interface Traversable extends EventTarget {
+  traverseTo(key: string): unknown;
+}
+
+/** The browser's own Back and Forward ask too, where it lets itself be asked. Returns what ends it. */
+function guardBack(): () => void {
+  const { navigation } = window as { navigation?: Traversable };
+  const going = (event: Event): void => {
+    const { navigationType, destination } = event as Traversal;
+    if (navigationType !== "traverse" || !event.cancelable || !guard) return;
+    event.preventDefault();
+    guard(() => navigation?.traverseTo(destination.key));
+  };
+  navigation?.addEventListener("navigate", going);
+  return () => navigation?.removeEventListener("navigate", going);
+}
 
 interface Leaving {
   isAsked: boolean; // somebody wants to leave
@@ -44,9 +67,11 @@ export function useLeaving(isUnsaved: boolean): Leaving {
     if (!isUnsaved) return;
     const closing = (event: BeforeUnloadEvent): void => event.preventDefault();
     setGuard((go) => ask({ go }));
+    const endBack = guardBack();
     window.addEventListener("beforeunload", closing);
     return () => {
       setGuard(null);
+      endBack();
       window.removeEventListener("beforeunload", closing);
     };
   }, [isUnsaved]);

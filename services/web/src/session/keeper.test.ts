@@ -172,6 +172,8 @@ test("what a role may not do is refused once, and the roles are asked for anew",
   await expect(new Service("master", "", keeper.atMaster).request("/x", { method: "POST" })).rejects.toMatchObject({ status: 403 });
   expect(sent).toHaveLength(1);
   expect(keeper.state()).toMatchObject({ session: { grants: { "*": "viewer" } } });
+  await keeper.access();
+  expect(master.access).toHaveBeenCalledTimes(2); // so that the log-ingester hears of it too
 });
 
 test("the way to the login leads back", () => {

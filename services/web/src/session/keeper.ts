@@ -104,7 +104,8 @@ export class SessionKeeper {
     const known = before.kind === "open" ? before.session : before.kind === "over" ? before.last : null;
     this.#askedAt = Date.now();
     if (known && known.user !== session.user) return this.#replaced();
-    if (known?.csrf !== session.csrf) this.#accessDueAt = 0; // another session: its cookie may be of the one before
+    // Another session, or other roles: the cookie says what was before.
+    if (known?.csrf !== session.csrf || JSON.stringify(known.grants) !== JSON.stringify(session.grants)) this.doubt();
     this.#set({ kind: "open", session });
   }
 
