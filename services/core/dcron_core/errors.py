@@ -14,6 +14,7 @@
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
     │       └── RivalRestoreError
+    ├── SealError                a secret that cannot be sealed or opened
     ├── HeadError                a head of the chain that cannot be trusted
     ├── WrongInstantError        an instant that the log cannot be asked about
     ├── OutcomeUnknownError      a command is in doubt; says where to ask
@@ -49,6 +50,10 @@ class SettingsError(DcronError):
 
 class ForbiddenError(DcronError):
     """Whoever asks has not the role that this needs; the text says which, and where."""
+
+
+class SealError(DcronError):
+    """A secret that cannot be sealed or opened; the text never shows its value."""
 
 
 class InvalidJobError(DcronError):

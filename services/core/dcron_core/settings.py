@@ -18,7 +18,7 @@ from dcron_core.errors import SettingsError
 from dcron_schemas.types import Duration
 
 VARIABLE_PREFIX = "DCRON_"
-SECRETS = ("token", "audit_key", "signing_key", "cluster_key")
+SECRETS = ("token", "metrics_token", "audit_key", "signing_key", "cluster_key")
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
@@ -26,12 +26,15 @@ SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is un
 HexKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
+OptionalSecret = Annotated[str, Meta(pattern=r"^(.{16,})?$")]
 
 
 class CommonSettings(Struct, frozen=True, kw_only=True):
     """What every service has."""
 
     token: Secret  # the bearer token that all requests but the probes need
+    metrics_token: OptionalSecret = ""  # a bearer token that lets in to /metrics, and to nothing else; "": none
+    request_rate: Annotated[float, Meta(gt=0)] = 2000  # requests a second of one user; of a stranger's address a tenth
     trusted_keys: HexKeys = ""  # Ed25519 public keys of the masters, 64 hexadecimal digits each, with commas
     host: str = "127.0.0.1"  # address to listen on
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -1,15 +1,15 @@
 """Hands new records to the viewers of their runs and of the feed, straight from the log.
 
-One reader follows all partitions from their ends, whoever in the consumer group stores them; each record is
-decoded once. What came recently is kept, bounded in bytes and age, so that a record tailed just before a
-viewer came but not stored yet is not missed. Whatever the hub misses, such as while Kafka restarts, viewers
-get from the store.
+One reader follows all partitions from their ends, whoever in the consumer group stores them. A record is decoded once,
+and only when somebody is there who wants it: its key says of which run it is. What came recently is kept, bounded in
+bytes and age, so that a record tailed just before a viewer came but not stored yet is not missed. Whatever the hub
+misses, such as while Kafka restarts, viewers get from the store.
 """
 
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
@@ -34,13 +34,34 @@ REOPEN_S = 0.5
 log = get_logger()
 
 
-class Recent(Struct, frozen=True):
-    """A record that came not long ago."""
+class Recent(Struct):
+    """A record that came not long ago, decoded when it is first wanted."""
 
+    raw: Record | None  # None: it is decoded
     execution_id: str
-    record: ExecutionRecord
     size: int  # bytes
     at_s: float  # monotonic
+    message: ExecutionRecord | None = None  # None: it is not decoded, or nothing for viewers
+
+    @classmethod
+    def of(cls, raw: Record, at_s: float) -> "Recent":
+        return cls(raw, raw.key, len(raw.value), at_s)
+
+    def decoded(self) -> ExecutionRecord | None:
+        """Return what the record says; None if it cannot be read: the ingest loop puts it aside."""
+        if self.raw is not None:
+            with suppress(BadRecordError):
+                self.message = read_record(self.raw)
+            self.raw = None
+        return self.message
+
+    def of_run(self) -> ExecutionRecord | None:
+        """Return what the record says of the run of its key; None if it says nothing of it."""
+        message = self.decoded()
+        if message is None or isinstance(message, TickSkipped):
+            return None
+        execution_id = message.execution_id if isinstance(message, OutputChunk) else message.execution.execution_id
+        return message if execution_id == self.execution_id else None
 
 
 class Hub:
@@ -79,18 +100,16 @@ class Hub:
 
     def publish(self, records: Iterable[Record]) -> None:
         """Hand the records to who waits for them, and keep them for a while."""
+        now_s = self._clock.monotonic()
         for raw in records:
-            try:
-                record = read_record(raw)
-            except BadRecordError:
-                continue  # the ingest loop puts it in the dead-letter topic
-            self._feed(record)
-            if isinstance(record, TickSkipped):
-                continue
-            execution_id = _execution_id(record)
-            self._keep(Recent(execution_id, record, len(raw.value), self._clock.monotonic()))
-            for subscription in self._subscriptions.get(execution_id, ()):
-                subscription.put(record, len(raw.value))
+            recent = Recent.of(raw, now_s)
+            self._keep(recent)
+            if self._feeds:
+                self._feed(recent.decoded())
+            subscriptions = self._subscriptions.get(recent.execution_id)
+            if subscriptions and (record := recent.of_run()) is not None:
+                for subscription in subscriptions:
+                    subscription.put(record, recent.size)
         self._forget()
 
     @contextmanager
@@ -98,7 +117,8 @@ class Hub:
         """Open a subscription; what came last is in it already."""
         subscription = Subscription(self._queue_bytes)
         for recent in self._newest_of(execution_id):
-            subscription.put(recent.record, recent.size)
+            if (record := recent.of_run()) is not None:
+                subscription.put(record, recent.size)
         self._subscriptions[execution_id].add(subscription)
         try:
             yield subscription
@@ -117,9 +137,9 @@ class Hub:
         finally:
             self._feeds.discard(queue)
 
-    def _feed(self, record: ExecutionRecord) -> None:
+    def _feed(self, record: ExecutionRecord | None) -> None:
         """Hand the record's frame, encoded once, to the feeds that want it."""
-        frame = feed_frame(record) if self._feeds else None
+        frame = None if record is None else feed_frame(record)
         if frame is None:
             return
         wanting = [queue for queue in self._feeds if queue.wanted.wants(frame)]
@@ -164,7 +184,3 @@ class Hub:
             of_run.popleft()
             if not of_run:
                 del self._recent_of[gone.execution_id]
-
-
-def _execution_id(record: ExecutionRecord) -> str:
-    return record.execution_id if isinstance(record, OutputChunk) else record.execution.execution_id

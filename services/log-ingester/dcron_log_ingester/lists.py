@@ -4,6 +4,7 @@ A page that the bound cut short says how far it came (`searched_to`) and where t
 search for what no index has, such as a text in the output, ends in its time however much is stored.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -54,12 +55,13 @@ class Lists:
     def __init__(self, store: RunLister, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._newest_due: datetime | None = None  # when the newest run was due, of those listed and not of the future
 
     async def page(
         self, wanted: ExecutionFilter, after: Cursor | None, limit: int, text: str | None = None
     ) -> ExecutionList:
         """Return the page after a cursor; with `text`, of the runs that have it in their output."""
-        walk = Walk(self._clock.now(), after=after, start=wanted.start, end=wanted.end)
+        walk = Walk(self._clock.now(), after=after, start=wanted.start, end=wanted.end, landmark=self._newest_due)
         bound = Bound(self._clock.monotonic() + ANSWER_S, MOST_SEARCHED_RUNS, MOST_SEARCHED_CHARACTERS)
         found: list[ExecutionView] = []
         while True:
@@ -76,23 +78,30 @@ class Lists:
             if walk.position is not None and bound.reached(self._clock):
                 return _cut(found, walk.position)
 
-    async def last(self, job_id: str) -> ExecutionView | None:
-        """Return the run of the job that was due last."""
-        documents = await self._newest(job_id, 1)
+    async def last(self, job_id: str, namespaces: frozenset[str] | None = None) -> ExecutionView | None:
+        """Return the run of the job that was due last, in one of the namespaces."""
+        documents = await self._newest(ExecutionFilter(job_ids=(job_id,), namespaces=namespaces), 1)
         return execution_view(documents[0]) if documents else None
 
     async def recent(
-        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+        self,
+        job_id: str,
+        limit: int,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        namespaces: frozenset[str] | None = None,
     ) -> list[RecentRun]:
-        """Return the job's last runs with `start` ≤ due < `end`, newest first; within its bound, maybe fewer."""
-        found = await self._newest(job_id, limit, start, end)
+        """Return the job's last runs with `start` ≤ due < `end` in the namespaces, newest first.
+
+        Within its bound, maybe fewer.
+        """
+        found = await self._newest(ExecutionFilter(job_ids=(job_id,), namespaces=namespaces), limit, start, end)
         return [recent_run(execution_view(document)) for document in found]
 
     async def _newest(
-        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+        self, wanted: ExecutionFilter, limit: int, start: datetime | None = None, end: datetime | None = None
     ) -> list[Document]:
-        """Return the job's last runs; beyond the first one only those that were found within the bound of time."""
-        wanted = ExecutionFilter(job_ids=(job_id,))
+        """Return the last runs; beyond the first one only those that were found within the bound of time."""
         walk = Walk(self._clock.now(), start=start, end=end, first_width=WIDTH_OF_LAST)
         until_s = self._clock.monotonic() + ANSWER_S
         found: list[Document] = []
@@ -104,7 +113,15 @@ class Lists:
         began_s = self._clock.monotonic()
         documents = await self._store.runs(wanted, walk.window, limit)
         walk.answered(documents, limit, self._clock.monotonic() - began_s)
+        self._look_at(documents)
         return documents
+
+    def _look_at(self, documents: Sequence[Document]) -> None:
+        """Remember when the newest run was due."""
+        now = self._clock.now()
+        due = next((document["due_at"] for document in documents if document["due_at"] <= now), None)
+        if due is not None and (self._newest_due is None or due > self._newest_due):
+            self._newest_due = due
 
     async def _has(self, document: Document, text: str, bound: Bound) -> bool:
         """Tell whether the run's output has the text in one of its streams, also where chunks meet.

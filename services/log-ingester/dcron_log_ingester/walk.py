@@ -4,6 +4,9 @@ A query that asks for the newest runs of a filter can be answered from an index,
 when the filter holds what no index has. So a list asks for a span of due instants at a time: at first the last
 seconds, then four times as much, and so on while answers come quickly. What one question costs is bounded by its
 window, and a search can stop between two of them and say how far it came.
+
+Where nothing was due for a while the windows have grown when they reach the newest run, and would then hold very many
+runs. So a walk that knows of a run lets a window end there, and begins anew with a narrow one.
 """
 
 from collections.abc import Sequence
@@ -40,6 +43,7 @@ class Walk:
         start: datetime | None = None,
         end: datetime | None = None,
         first_width: timedelta = FIRST_WIDTH,
+        landmark: datetime | None = None,  # when some run was due, of those that may be the newest
     ) -> None:
         if end is not None and (after is None or after.due_at >= end):
             after = Cursor(end, "")  # no id is before the empty one: nothing due at `end` itself
@@ -47,7 +51,8 @@ class Walk:
         self.over = False
         self._now = now
         self._start = start
-        self._width = first_width
+        self._first_width = self._width = first_width
+        self._landmark = landmark
 
     @property
     def window(self) -> Window:
@@ -68,13 +73,17 @@ class Walk:
             self.over = True
             return
         self.position = Cursor(since, "")
-        if took_s <= QUICK_S:
+        if since == self._landmark:
+            self._width = self._first_width
+        elif took_s <= QUICK_S:
             self._width *= GROWTH
 
     def _since(self) -> datetime | None:
         """Return where the window begins: a function of the position and the width."""
         top = self._now if self.position is None else min(self.position.due_at, self._now)
-        if self._width > WIDEST or top - _EARLIEST <= self._width:
-            return self._start
-        since = stored_instant(top - self._width)
-        return since if self._start is None else max(since, self._start)
+        since = None
+        if self._width <= WIDEST and top - _EARLIEST > self._width:
+            since = stored_instant(top - self._width)
+        if self._landmark is not None and self._landmark < top:
+            since = self._landmark if since is None else max(since, self._landmark)
+        return max(filter(None, (since, self._start)), default=None)

@@ -17,19 +17,18 @@ from pathlib import Path
 from typing import Literal
 
 from litestar import Litestar
-from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.guard import access_guard
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import LeaseLostError, StoreUnavailableError, UnavailableError
-from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.application import LARGEST_BODY, authenticators_of, surrounded
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.keys import Keys
@@ -81,6 +80,7 @@ class Worker(Struct, frozen=True):
     port: int
     worker_id: str
     guard: Guard
+    routes: Litestar
 
 
 class _Parts(Struct, frozen=True):
@@ -127,11 +127,13 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        port = await stack.enter_async_context(serving(_application(settings, parts, clock, ids), bound))
+        routes = _routes(parts)
+        served = surrounded(routes, settings, clock, ids, authenticators=authenticators_of(settings, clock))
+        port = await stack.enter_async_context(serving(served, bound))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
-        yield Worker(background, port, worker_id, guard)
+        yield Worker(background, port, worker_id, guard, routes)
 
 
 async def run(settings: WorkerSettings) -> None:
@@ -398,11 +400,12 @@ async def _within(wait: Awaitable[None], timeout_s: float) -> bool:
     return True
 
 
-def _application(settings: WorkerSettings, parts: _Parts, clock: Clock, ids: IdSource) -> ASGIApp:
-    app = Litestar(
+def _routes(parts: _Parts) -> Litestar:
+    return Litestar(
         route_handlers=[probes(parts.readiness, parts.metrics.registry)],
+        guards=[access_guard],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)

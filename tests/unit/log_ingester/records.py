@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+from dcron_core.ports.log import Record
+from dcron_schemas.codec import encode
 from dcron_schemas.records import (
     Execution,
     ExecutionFinished,
     ExecutionLost,
+    ExecutionRecord,
     ExecutionStarted,
     Outcome,
     OutputChunk,
@@ -32,6 +35,20 @@ def execution(number: int = 0, job_id: str = JOB) -> Execution:
         claimed_at=due_at - timedelta(milliseconds=400, microseconds=123),
         fencing_token=77,
     )
+
+
+def raw(*records: ExecutionRecord | bytes) -> list[Record]:
+    """Return the records as the log has them: under the id of their run."""
+    return [
+        Record("t", 0, offset, _key(each), each if isinstance(each, bytes) else encode(each), datetime.now(UTC))
+        for offset, each in enumerate(records)
+    ]
+
+
+def _key(record: ExecutionRecord | bytes) -> str:
+    if isinstance(record, bytes):
+        return "k"
+    return record.execution_id if isinstance(record, OutputChunk) else record.execution.execution_id
 
 
 def started(run: Execution) -> ExecutionStarted:

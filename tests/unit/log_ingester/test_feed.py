@@ -1,19 +1,16 @@
 """The feed: who sees which change of state, and what a slow viewer is told."""
 
 import asyncio
-from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
 from dcron_core.clock import SystemClock
-from dcron_core.ports.log import Record
 from dcron_log_ingester.feed import FeedFilter, FeedQueue
 from dcron_log_ingester.hub import Hub
 from dcron_schemas.api import FeedFrame, FeedGapFrame, RunFrame, SkipFrame
-from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
-from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, skipped, started
+from tests.unit.log_ingester.records import JOB, chunk, execution, finished, lost, raw, skipped, started
 
 ONE, OTHER = execution(1), execution(2, "other-job")
 EVENTS: list[ExecutionRecord] = [
@@ -24,7 +21,7 @@ _frames: msgspec.json.Decoder[FeedFrame] = msgspec.json.Decoder(FeedFrame)
 
 
 def publish(hub: Hub, *records: ExecutionRecord) -> None:
-    hub.publish(Record("t", 0, 0, "k", encode(each), datetime.now(UTC)) for each in records)
+    hub.publish(raw(*records))
 
 
 async def taken(queue: FeedQueue) -> list[FeedFrame]:
@@ -49,7 +46,7 @@ def shape(frame: FeedFrame) -> str:
         (FeedFilter(job_ids=(JOB,)), ["started running", "finished failed", "skipped overlap"]),
         (FeedFilter(statuses=("failed", "skipped")), ["finished failed", "skipped overlap"]),
         (FeedFilter(job_ids=("other-job",), statuses=("lost",)), ["lost lost"]),
-        (FeedFilter(namespace="default", statuses=("lost",)), ["lost lost"]),
+        (FeedFilter(namespaces=frozenset({"default"}), statuses=("lost",)), ["lost lost"]),
     ],
 )
 async def test_a_viewer_sees_the_changes_it_asked_for_and_no_output(wanted: FeedFilter, seen: list[str]) -> None:
@@ -80,7 +77,7 @@ async def test_a_slow_viewer_is_told_how_much_it_missed_and_the_feed_goes_on() -
 
 async def test_a_namespace_that_nothing_is_of_sees_nothing() -> None:
     hub = Hub(SystemClock())
-    with hub.subscribe_feed(FeedFilter(namespace="elsewhere")) as queue:
+    with hub.subscribe_feed(FeedFilter(namespaces=frozenset({"elsewhere"}))) as queue:
         publish(hub, *EVENTS)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

@@ -1,24 +1,23 @@
 """The hub hands new records to the viewers of their runs, within its bounds."""
 
 import asyncio
-from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
 
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
 from dcron_core.http.probes import Readiness
 from dcron_core.ports.log import Record, Topic
+from dcron_log_ingester import hub as hub_module
+from dcron_log_ingester.admission import read_record
 from dcron_log_ingester.feed import FeedFilter
 from dcron_log_ingester.hub import LIVE, Hub
 from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
-from tests.unit.log_ingester.records import chunk, execution, skipped, started
+from tests.unit.log_ingester.records import chunk, execution, raw, skipped, started
 
 ONE, OTHER = execution(1), execution(2)
-
-
-def raw(*records: ExecutionRecord | bytes) -> list[Record]:
-    values = [record if isinstance(record, bytes) else encode(record) for record in records]
-    return [Record("t", 0, n, "k", value, datetime.now(UTC)) for n, value in enumerate(values)]
 
 
 class HandClock(SystemClock):
@@ -36,6 +35,31 @@ def test_a_viewer_gets_the_records_of_its_run_only() -> None:
     with hub.subscribe(ONE.execution_id) as subscription:
         hub.publish(raw(started(ONE), b"not json", started(OTHER), skipped(ONE), chunk(ONE, 0)))
         assert subscription.take() == [started(ONE), chunk(ONE, 0)]
+        assert subscription.take() == []
+
+
+def test_nothing_is_decoded_until_somebody_wants_it_and_then_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most output is watched by nobody."""
+    decoded: list[Record] = []
+
+    def reading(record: Record) -> ExecutionRecord:
+        decoded.append(record)
+        return read_record(record)
+
+    monkeypatch.setattr(hub_module, "read_record", reading)
+    hub = Hub(SystemClock())
+    hub.publish(raw(started(ONE), started(OTHER), chunk(ONE, 0)))
+    assert not decoded
+    with hub.subscribe(ONE.execution_id) as first, hub.subscribe(ONE.execution_id) as second:
+        hub.publish(raw(chunk(ONE, 1), chunk(OTHER, 0)))
+        assert first.take() == second.take() == [started(ONE), chunk(ONE, 0), chunk(ONE, 1)]
+    assert len(decoded) == 3
+
+
+def test_a_record_under_the_key_of_another_run_is_shown_to_nobody() -> None:
+    hub = Hub(SystemClock())
+    with hub.subscribe(ONE.execution_id) as subscription:
+        hub.publish([replace(raw(chunk(OTHER, 0))[0], key=ONE.execution_id)])
         assert subscription.take() == []
 
 

@@ -162,6 +162,28 @@ def test_windows_widen_while_answers_are_quick_and_end_with_all_the_rest() -> No
         assert slow.position == Cursor(NOW - number * FIRST_WIDTH, "")
 
 
+async def test_a_list_that_knows_the_newest_run_looks_at_little_behind_it() -> None:
+    """After two days without a run, the window that reaches the newest one is not days wide the second time."""
+    store = ListedRuns()
+    await store.keep([started(execution(n)) for n in range(300)])
+    lists = Lists(store, AtNow())
+    first = await lists.page(ANY, None, 5)
+    widest = max(_held(store, window) for window in store.windows)
+    store.windows.clear()
+    assert ids(await lists.page(ANY, None, 5)) == ids(first) == [execution(n).execution_id for n in range(299, 294, -1)]
+    assert widest == 300
+    assert max(_held(store, window) for window in store.windows) <= FIRST_WIDTH.total_seconds() + 1
+
+
+def _held(store: ListedRuns, window: Window) -> int:
+    """How many runs the window holds."""
+    until = NOW if window.after is None else window.after.due_at
+    return sum(
+        (window.since is None or run["due_at"] >= window.since) and run["due_at"] < until
+        for run in store.executions.values()
+    )
+
+
 async def test_an_answer_that_takes_long_says_how_far_it_came_and_goes_on() -> None:
     store = ListedRuns()
     clock = AtNow(look_s=0.3)

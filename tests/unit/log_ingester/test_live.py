@@ -2,22 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from dcron_core.clock import SystemClock
-from dcron_core.ports.log import Record
 from dcron_log_ingester.batches import batch_of
 from dcron_log_ingester.errors import UnknownExecutionError
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.live import watch
 from dcron_log_ingester.readings import Readings
 from dcron_schemas.api import FinishedFrame, Frame, GapFrame, OutputFrame, StateFrame
-from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
 from tests.unit.log_ingester.memory_runs import MemoryRuns
-from tests.unit.log_ingester.records import chunk, execution, finished, started
+from tests.unit.log_ingester.records import chunk, execution, finished, raw, started
 
 RUN = execution()
 
@@ -32,7 +30,7 @@ class Stage:
 
     def say(self, *records: ExecutionRecord) -> None:
         """Let the log have the records."""
-        self.hub.publish(Record("t", 0, 0, "k", encode(each), datetime.now(UTC)) for each in records)
+        self.hub.publish(raw(*records))
 
     async def keep(self, *records: ExecutionRecord) -> None:
         """Let the store have the records."""

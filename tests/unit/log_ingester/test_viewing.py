@@ -3,11 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import msgspec
 import pytest
 
+from dcron_core.access.fixed_tokens import BOOTSTRAP
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
 from dcron_core.history import History
@@ -23,10 +24,9 @@ from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.readings import Readings
 from dcron_log_ingester.viewing import Viewing
 from dcron_schemas.api import FinishedFrame, Frame, OutputFrame, OutputPiece
-from dcron_schemas.codec import encode
 from dcron_schemas.records import ExecutionRecord
 from tests.unit.log_ingester.memory_runs import MemoryRuns
-from tests.unit.log_ingester.records import chunk, execution, finished, started
+from tests.unit.log_ingester.records import chunk, execution, finished, raw, started
 
 RUN = execution()
 VIEWERS = 1000
@@ -66,12 +66,12 @@ class Stage:
         return read_record(record)
 
     def say(self, *records: ExecutionRecord) -> None:
-        self.hub.publish(Record("t", 0, 0, "k", encode(each), datetime.now(UTC)) for each in records)
+        self.hub.publish(raw(*records))
 
     async def view(self) -> list[int]:
         """Watch the run to its end; return the chunks that were seen."""
         seen = []
-        async for frame, _ in self.viewing.run(RUN.execution_id, 0):
+        async for frame, _ in self.viewing.run(RUN.execution_id, 0, BOOTSTRAP):
             if isinstance(frame, OutputFrame):
                 seen.append(frame.chunk.seq)
             last = frame

@@ -131,9 +131,20 @@ class Store:
         return await stats_of(self._db["executions"], bounded, start=start, end=end, bucket=bucket)
 
     async def skipped_ticks(
-        self, job_ids: Sequence[str], after: Cursor | None, limit: int, *, start: datetime | None, end: datetime | None
+        self,
+        job_ids: Sequence[str],
+        after: Cursor | None,
+        limit: int,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        namespaces: frozenset[str] | None = None,
     ) -> list[Document]:
-        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first."""
+        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first.
+
+        With `namespaces`, of those that were in one of them.
+        """
+        where: Document = {} if namespaces is None else {"namespace": {"$in": sorted(namespaces)}}
         span = bounds(start, end)
         spans: list[Document] = [{"tick": span} if span else {}]
         if after is not None:
@@ -147,7 +158,7 @@ class Store:
         with translated():
             for job_id in job_ids:
                 for each in spans:
-                    query = {"job_id": job_id, **each}
+                    query = {"job_id": job_id, **where, **each}
                     found += await ticks.find(query).sort(NEWEST_TICK_FIRST).limit(limit).to_list(None)
         found.sort(key=lambda tick: (tick["tick"], tick["_id"]), reverse=True)
         return found[:limit]
