@@ -135,8 +135,8 @@ test("a password is set by who came by link, and logs in", async ({ page, api })
   await page.getByLabel("New password again").fill("a long enough passwort");
   await expect(page.getByText("Not the same as above")).toBeVisible();
   await page.getByLabel("New password again").fill("a long enough password");
-  await page.getByRole("button", { name: "Change the password" }).click();
-  await expect(page.getByText("Your password is changed.")).toBeVisible();
+  await page.getByRole("button", { name: "Set the password" }).click();
+  await expect(page.getByText(/^Your password is changed/)).toBeVisible();
   await page.context().clearCookies();
   await page.goto("/login");
   await page.getByLabel("User").fill(user);

@@ -18,7 +18,7 @@ export interface PageRoute {
   page: LazyExoticComponent<ComponentType<PageProps>>;
   nav?: Entry; // in the navigation
   menu?: Entry; // in the user's menu
-  needs?: Role; // for the whole system; else it is neither offered nor shown
+  needs?: Role; // in some namespace; else it is not offered
 }
 
 /** Every page of the site, each in a file of its own that is loaded when it is opened. */

@@ -10,6 +10,13 @@ export const usersQuery = queryOptions({
   queryFn: ({ signal }) => master.request<UserList>("/api/v1/users", { signal }),
 });
 
+/** One user; oneself, or for an administrator anybody. */
+export const userQuery = (name: string) =>
+  queryOptions({
+    queryKey: ["users", "one", name],
+    queryFn: ({ signal }) => master.request<User>(userPath(name), { signal }),
+  });
+
 export const createUser = (user: NewUser): Promise<User> => command("POST", "/api/v1/users", { body: user });
 export const removeUser = (name: string): Promise<unknown> => command("DELETE", userPath(name));
 export const disableUser = (name: string): Promise<User> => command("POST", `${userPath(name)}/disable`);

@@ -1,6 +1,7 @@
 import { Kbd, Modal } from "@mantine/core";
 import { routes } from "../routes";
-import { useMay } from "../session/useSession";
+import { holdsSomewhere } from "../session/rights";
+import { useSession } from "../session/useSession";
 
 const EVERYWHERE = [
   { keys: ["/"], does: "Search on this page" },
@@ -10,9 +11,9 @@ const EVERYWHERE = [
 
 /** The keys, in a dialog. */
 export function ShortcutHelp({ opened, close }: { opened: boolean; close(): void }) {
-  const may = useMay();
+  const { grants } = useSession();
   const pages = routes.flatMap(({ nav, menu = nav, needs }) =>
-    menu && (!needs || may(needs)) ? [{ keys: ["g", menu.key], does: `Go to ${menu.label}` }] : [],
+    menu && (!needs || holdsSomewhere(grants, needs)) ? [{ keys: ["g", menu.key], does: `Go to ${menu.label}` }] : [],
   );
   return (
     <Modal opened={opened} onClose={close} title="Keyboard shortcuts" size="sm">

@@ -5,15 +5,14 @@ import { Icon } from "../components/icons";
 import { leaving } from "../components/leaving";
 import { useNotices } from "../components/notices";
 import { routes } from "../routes";
-import { grantTexts } from "../session/rights";
-import { useMay, useSession } from "../session/useSession";
+import { grantTexts, holdsSomewhere } from "../session/rights";
+import { useSession } from "../session/useSession";
 
 const MOST_GRANTS = 4;
 
 /** Who is logged in, with what roles, what there is for them, and the way out. */
 export function UserMenu() {
   const session = useSession();
-  const may = useMay();
   const notices = useNotices();
   if (session.user === "") return null;
   const name = session.display_name || session.user;
@@ -36,7 +35,7 @@ export function UserMenu() {
         {routes.map(
           ({ path, menu, needs }) =>
             menu &&
-            (!needs || may(needs)) && (
+            (!needs || holdsSomewhere(session.grants, needs)) && (
               <Menu.Item key={path} component={Link} href={path} leftSection={<Icon name={menu.icon} />}>
                 {menu.label}
               </Menu.Item>

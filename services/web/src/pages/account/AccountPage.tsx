@@ -1,8 +1,11 @@
 import { Button } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { endSessions } from "../../api/session";
+import { userQuery } from "../../api/users";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { Fact, Facts } from "../../components/Facts";
+import { Ready } from "../../components/states";
 import { usePageTitle } from "../../components/usePageTitle";
 import { At } from "../../components/When";
 import { GrantList } from "../../session/GrantList";
@@ -39,13 +42,28 @@ export default function AccountPage() {
       <Tokens user={user} isOwn />
       <section>
         <h2>Password</h2>
-        <PasswordForm user={user} />
+        <Password user={user} />
       </section>
       <section>
         <h2>Sessions</h2>
         <EndSessions user={user} />
       </section>
     </>
+  );
+}
+
+function Password({ user }: { user: string }) {
+  const known = useQuery(userQuery(user));
+  return (
+    <Ready query={known} rows={2}>
+      {({ origin, has_password }) =>
+        origin === "oidc" && !has_password ? (
+          <p className="muted">You log in with the identity provider, and need no password here.</p>
+        ) : (
+          <PasswordForm user={user} hasPassword={has_password} />
+        )
+      }
+    </Ready>
   );
 }
 

@@ -1,4 +1,5 @@
 import { Button, PasswordInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { setPassword } from "../../api/users";
 import { useNotices } from "../../components/notices";
@@ -6,11 +7,12 @@ import { Trouble } from "../../components/Trouble";
 
 const NOTHING = { current: "", next: "", again: "" };
 
-/** Changes one's own password. */
-export function PasswordForm({ user }: { user: string }) {
+/** Changes one's own password, or sets the first one. */
+export function PasswordForm({ user, hasPassword }: { user: string; hasPassword: boolean }) {
   const [typed, type] = useState(NOTHING);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Error | null>(null);
+  const client = useQueryClient();
   const notices = useNotices();
   const differs = typed.again !== "" && typed.next !== typed.again;
   const submit = async (event: FormEvent): Promise<void> => {
@@ -20,7 +22,8 @@ export function PasswordForm({ user }: { user: string }) {
     try {
       await setPassword(user, typed.next, typed.current);
       type(NOTHING);
-      notices.done("Your password is changed.");
+      void client.invalidateQueries({ queryKey: ["users"] });
+      notices.done("Your password is changed. Your other sessions have ended.");
     } catch (thrown) {
       setError(thrown as Error);
     } finally {
@@ -35,7 +38,11 @@ export function PasswordForm({ user }: { user: string }) {
   return (
     <form className="panel account-panel account-password" onSubmit={(event) => void submit(event)} aria-label="Change the password">
       <input type="text" name="username" autoComplete="username" value={user} readOnly hidden />
-      <PasswordInput label="Current password" description="Empty, if you have none yet" autoComplete="current-password" {...field("current")} />
+      {hasPassword ? (
+        <PasswordInput label="Current password" autoComplete="current-password" required {...field("current")} />
+      ) : (
+        <p className="muted">You have none yet: you came by a one-time link.</p>
+      )}
       <PasswordInput label="New password" autoComplete="new-password" required {...field("next")} />
       <PasswordInput
         label="New password again"
@@ -46,7 +53,7 @@ export function PasswordForm({ user }: { user: string }) {
       />
       {error && <Trouble error={error} />}
       <Button type="submit" loading={busy} disabled={typed.next === "" || typed.next !== typed.again}>
-        Change the password
+        {hasPassword ? "Change the password" : "Set the password"}
       </Button>
     </form>
   );

@@ -6,16 +6,19 @@ import { Icon } from "../../components/icons";
 import { Ready } from "../../components/states";
 import { usePageTitle } from "../../components/usePageTitle";
 import { Allowed } from "../../session/Allowed";
+import { namespacesWith } from "../../session/rights";
+import { useMay, useSession } from "../../session/useSession";
 import { LinkDialog } from "./LinkDialog";
 import { NewUserDialog } from "./NewUserDialog";
 import "./users.css";
 import { UsersTable } from "./UsersTable";
 
-/** Who may log in, and what each may do. For administrators. */
+/** Who may log in, and what each may do. For administrators; those of some namespaces grant roles there. */
 export default function UsersPage() {
   usePageTitle("Users");
+  const [first] = namespacesWith(useSession().grants, "admin") ?? [];
   return (
-    <Allowed role="admin">
+    <Allowed role="admin" {...(first === undefined ? {} : { namespace: first })}>
       <Users />
     </Allowed>
   );
@@ -23,6 +26,7 @@ export default function UsersPage() {
 
 function Users() {
   const users = useQuery(usersQuery);
+  const may = useMay();
   const [adding, add] = useState(false);
   const [created, invite] = useState<string | null>(null); // who needs a link to log in with
   return (
@@ -31,9 +35,11 @@ function Users() {
         <h1>
           Users {users.data && <span className="count">{users.data.users.length}</span>}
         </h1>
-        <Button variant="filled" leftSection={<Icon name="plus" />} onClick={() => add(true)}>
-          New user
-        </Button>
+        {may("admin") && (
+          <Button variant="filled" leftSection={<Icon name="plus" />} onClick={() => add(true)}>
+            New user
+          </Button>
+        )}
       </div>
       <Ready query={users}>{(data) => <UsersTable users={data.users} />}</Ready>
       {adding && (
