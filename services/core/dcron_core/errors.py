@@ -10,10 +10,16 @@
     │   ├── UnknownJobError
     │   │   └── UnknownVersionError
     │   ├── NameTakenError
+    │   │   └── UserTakenError
+    │   ├── NotThereError        no such user, token or secret
     │   ├── DependencyCircleError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
-    │       └── RivalRestoreError
+    │       ├── RivalRestoreError
+    │       ├── LastAdministratorError
+    │       ├── DisabledUserError
+    │       ├── GrantsChangedError
+    │       └── LinkUsedError
     ├── SealError                a secret that cannot be sealed or opened
     ├── HeadError                a head of the chain that cannot be trusted
     ├── WrongInstantError        an instant that the log cannot be asked about
@@ -80,6 +86,14 @@ class NameTakenError(CommandRejectedError):
     """Another job of the namespace has that name."""
 
 
+class UserTakenError(NameTakenError):
+    """There is a user of that name."""
+
+
+class NotThereError(CommandRejectedError):
+    """There is no such user, API token or secret."""
+
+
 class DependencyCircleError(CommandRejectedError):
     """The job would come after itself, over others: `circle` names them, from the job to itself."""
 
@@ -112,6 +126,22 @@ class VersionConflictError(CommandRejectedError):
 
 class NotPossibleError(CommandRejectedError):
     """The job's state does not allow the command."""
+
+
+class LastAdministratorError(NotPossibleError):
+    """Nobody would be left who may administer the system."""
+
+
+class DisabledUserError(NotPossibleError):
+    """The user is let in no more."""
+
+
+class GrantsChangedError(NotPossibleError):
+    """The user's grants are others than those that were looked at."""
+
+
+class LinkUsedError(NotPossibleError):
+    """The login link was used already, or has expired."""
 
 
 class RivalRestoreError(NotPossibleError):

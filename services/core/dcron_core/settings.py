@@ -88,6 +88,8 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     cluster_key: HexKeys = (
         ""  # shared by masters and workers, 64 hexadecimal digits: seals secrets; older ones after it
     )
+    public_url: str = ""  # where browsers find the master, such as https://dcron.example.org; "": as they ask
+    session_life: Duration = "7d"  # of a browser's login
     failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 

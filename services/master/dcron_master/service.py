@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.di import Provide
 from litestar.types import ASGIApp
 from msgspec import Struct
 
 from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
 from dcron_core.access.guard import access_guard
-from dcron_core.access.link_cookie import LinkCookie
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -41,10 +41,11 @@ from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
 from dcron_master.history_api import HistoryController
+from dcron_master.identity_service import Identity, identity_of
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.next_ticks import NextTicks
-from dcron_master.page import COMPRESSION, login, page, page_policy
+from dcron_master.page import COMPRESSION, page, page_policy
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
 from dcron_master.sight import sight
@@ -94,10 +95,15 @@ async def open_master(
         background.start("history", _remember(projector, history))
         background.start("readiness", _watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
+        maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
+        identity = identity_of(settings, commands, history, clock, ids, maker)
+        background.start("refusals", identity.refusals.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
-        app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(_served(app, settings, clock, ids), bound))
+        app = _application(
+            settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids, maker, identity
+        )
+        port = await stack.enter_async_context(serving(_served(app, settings, clock, ids, maker, identity), bound))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history, app)
 
@@ -160,10 +166,11 @@ def _application(
     metrics: MasterMetrics,
     clock: Clock,
     ids: IdSource,
+    maker: AccessTokenMaker | None,
+    identity: Identity,
 ) -> Litestar:
-    maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
     trusted = public_keys(parse_names(settings.trusted_keys))
-    given = {
+    given: dict[str, Any] = {
         "projector": projector,
         "history": history,
         "commands": commands,
@@ -172,20 +179,21 @@ def _application(
         "next_ticks": NextTicks(),
         "clock": clock,
         "ids": ids,
-        "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
-    controllers = [JobController, HistoryController, AuditController, WorkerController]
+    given |= identity.given
+    controllers: list[type[Controller]] = [JobController, HistoryController, AuditController, WorkerController]
     return Litestar(
         route_handlers=[
             *controllers,
+            *identity.controllers,
             preview_job,
             forecast_route(clock),
             *access_routes(maker, trusted, clock),
             command_outcome,
             skip_record,
             info,
-            login,
+            *identity.routes,
             page,
             probes(readiness, metrics.registry),
         ],
@@ -203,15 +211,23 @@ def _application(
     )
 
 
-def _served(app: Litestar, settings: MasterSettings, clock: Clock, ids: IdSource) -> ASGIApp:
-    own = [AccessTokenMaker(settings.signing_key, clock).public_key] if settings.signing_key else []
-    authenticators = [*authenticators_of(settings, clock, own=own), LinkCookie(settings.token)]
+def _served(
+    app: Litestar,
+    settings: MasterSettings,
+    clock: Clock,
+    ids: IdSource,
+    maker: AccessTokenMaker | None,
+    identity: Identity,
+) -> ASGIApp:
+    own = [maker.public_key] if maker else []
+    authenticators = [*authenticators_of(settings, clock, own=own), identity.authenticator]
     return surrounded(
         app,
         settings,
         clock,
         ids,
         authenticators=authenticators,
+        on_refusal=identity.refusals.of_access,
         login_path="/login",
         policy=page_policy(settings.log_ingester_url),
     )

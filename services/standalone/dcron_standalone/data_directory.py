@@ -28,11 +28,6 @@ class Access(Struct, frozen=True):
     url: str  # of the master
     token: str
 
-    @property
-    def link(self) -> str:
-        """The link that logs a browser in."""
-        return f"{self.url}/login?token={self.token}"
-
 
 class ServerAddresses(Struct, frozen=True):
     """Where a local stack keeps its log and its job table; what `servers.json` holds, as the variables are named."""

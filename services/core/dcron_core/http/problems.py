@@ -15,7 +15,9 @@ from dcron_core.errors import (
     ForbiddenError,
     InvalidJobError,
     NameTakenError,
+    NotThereError,
     OutcomeUnknownError,
+    SealError,
     UnavailableError,
     UnknownJobError,
     UnknownVersionError,
@@ -58,6 +60,8 @@ def problem_of(error: Exception, *, reading: bool = False) -> Problem:
             return Problem(title="the job is not valid", status=422, detail=str(error), errors=tuple(error.problems))
         case ForbiddenError():
             return Problem(title="not allowed", status=403, detail=str(error))
+        case SealError():
+            return Problem(title="not possible", status=409, detail=str(error))
         case CommandRejectedError():
             return _refusal(error)
         case WrongInstantError():
@@ -85,6 +89,8 @@ def _refusal(error: CommandRejectedError) -> Problem:
     match error:
         case UnknownVersionError():
             return Problem(title="no such version", status=404, detail=str(error))
+        case NotThereError():
+            return Problem(title="not there", status=404, detail=str(error))
         case UnknownJobError():
             return Problem(title="no such job", status=404, detail=str(error))
         case VersionConflictError():

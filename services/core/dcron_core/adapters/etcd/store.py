@@ -52,10 +52,10 @@ class EtcdStore:
         response = await self._call(_RANGE, etcdrpc.RangeRequest(key=key.encode()), f"get {key}")
         return key_value(response.kvs[0]) if response.kvs else None
 
-    async def read_prefix(self, prefix: str) -> Range:
+    async def read_prefix(self, *prefixes: str) -> Range:
         while True:
             try:
-                return await self._read_pages(prefix)
+                return await self._read_prefixes(prefixes)
             except CompactedError:  # between two pages: the revision of the first one is gone, so start again
                 continue
 
@@ -118,9 +118,17 @@ class EtcdStore:
         revision = response.header.revision
         return [transaction_result(part.response_txn, revision) for part in response.responses]
 
-    async def _read_pages(self, prefix: str) -> Range:
-        start, end = range_start(prefix), range_end(prefix)
+    async def _read_prefixes(self, prefixes: Sequence[str]) -> Range:
         revision = 0  # 0: the newest, for the first page; then that page's
+        items: list[KeyValue] = []
+        for prefix in prefixes:
+            found = await self._read_pages(prefix, revision)
+            revision = found.revision
+            items.extend(found.items)
+        return Range(revision=revision, items=tuple(items))
+
+    async def _read_pages(self, prefix: str, revision: int) -> Range:
+        start, end = range_start(prefix), range_end(prefix)
         items: list[KeyValue] = []
         limit, size = _FIRST_PAGE_KEYS, 0
         while True:
