@@ -37,6 +37,21 @@ export type FieldChange = JobVersion["changes"][number];
 export type WorkerList = Whole<OfMaster["WorkerList"]>;
 export type Worker = WorkerList["workers"][number];
 
+export type Session = Whole<OfMaster["Session"]>;
+export type Grants = Session["grants"]; // by namespace; `*` stands for all of them, and for what belongs to none
+export type Role = Grants[string];
+export type AccessToken = Whole<OfMaster["AccessToken"]>;
+export type User = Whole<OfMaster["User"]>;
+export type UserList = Whole<OfMaster["UserList"]>;
+export type NewUser = OfMaster["NewUser"];
+export type LoginLink = Whole<OfMaster["LoginLink"]>;
+export type ApiToken = Whole<OfMaster["ApiToken"]>;
+export type ApiTokenList = Whole<OfMaster["ApiTokenList"]>;
+export type NewApiToken = OfMaster["NewApiToken"];
+export type ApiTokenMade = Whole<OfMaster["ApiTokenMade"]>;
+export type Secret = Whole<OfMaster["Secret"]>;
+export type SecretList = Whole<OfMaster["SecretList"]>;
+
 export type Execution = Whole<OfIngester["ExecutionView"]>;
 export type ExecutionList = Whole<OfIngester["ExecutionList"]>;
 export type RecentRunsList = Whole<OfIngester["RecentRunsList"]>;
@@ -64,76 +79,6 @@ export type LogEvent = EventList["events"][number];
 
 export type Frame = Whole<OfFrames["Frame"]>;
 export type FeedFrame = Whole<OfFrames["FeedFrame"]>;
-
-export type Role = "viewer" | "operator" | "editor" | "admin";
-export type Grants = Record<string, Role>; // by namespace; `*` stands for all of them, and for what belongs to none
-
-export interface Session {
-  user: string;
-  display_name: string;
-  grants: Grants;
-  how: "session" | "token" | "bootstrap";
-  csrf: string;
-  expires_at: string | null;
-}
-export interface AccessToken {
-  token: string;
-  expires_at: string;
-}
-export interface User {
-  name: string;
-  display_name: string;
-  grants: Grants;
-  enabled: boolean;
-  has_password: boolean;
-  origin: "local" | "oidc";
-  created_at: string;
-  created_by: string;
-  last_login: string | null;
-}
-export interface UserList {
-  users: User[];
-}
-export interface NewUser {
-  name: string;
-  display_name?: string;
-  grants?: Grants;
-  password?: string;
-}
-export interface LoginLink {
-  url: string;
-  expires_at: string;
-}
-export interface ApiToken {
-  token_id: string;
-  user: string;
-  name: string;
-  grants: Grants | null;
-  created_at: string;
-  expires_at: string;
-  last_used_on: string;
-}
-export interface ApiTokenList {
-  tokens: ApiToken[];
-}
-export interface NewApiToken {
-  name: string;
-  expires_in?: string;
-  grants?: Grants | null;
-}
-export interface ApiTokenMade {
-  token: string;
-  made: ApiToken;
-}
-export interface Secret {
-  namespace: string;
-  name: string;
-  updated_at: string;
-  updated_by: string;
-}
-export interface SecretList {
-  secrets: Secret[];
-}
 
 export interface FieldProblem {
   field: string;
