@@ -38,6 +38,7 @@ from dcron_master.permits import BRINGS_A_JOB, may_everywhere, no_such_job, requ
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
 from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored, RunRequested
+from dcron_schemas.identity_events import IdentityData, shown
 from dcron_schemas.job import JobSpec
 from dcron_schemas.state import JobEntry
 
@@ -322,6 +323,8 @@ def _same(first: JobEvent, again: Command) -> bool:
         return isinstance(first.data, JobRestored)
     if isinstance(data, RunRequested):  # other workers may be there by now
         return isinstance(first.data, RunRequested)
+    if isinstance(data, IdentityData):  # each try is sealed anew
+        return type(first.data) is type(data) and shown(first.data) == shown(data)
     return data == first.data if isinstance(data, EventData) else is_repeated(first.data, data)
 
 

@@ -11,6 +11,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
@@ -45,8 +46,10 @@ class Sweeper:
         clock: Clock,
         metrics: MasterMetrics,
         projector: Projector,
+        signatures: Signatures = NO_SIGNATURES,
     ) -> None:
         self._projector = projector  # knows the jobs
+        self._signatures = signatures
         self._store = store
         self._producer = producer
         self._keys = keys
@@ -134,7 +137,7 @@ class Sweeper:
             if lost is not None:
                 run, job = lost.execution, self._projector.table.get(lost.execution.job_id)
                 of = dependants.of(run.namespace, run.job_name)
-                following = follow_ups(self._keys, run, *outcome_of(lost), job, of, marks)
+                following = follow_ups(self._keys, run, *outcome_of(lost), job, of, marks, self._signatures)
             removal = Transaction(
                 compare=(ModRevisionIs(item.key, item.mod_revision), *following.compare),
                 success=(Delete(item.key), *following.operations),

@@ -8,6 +8,7 @@ from typing import Any
 import uvloop
 from msgspec import Struct
 
+from dcron_core.private_memory import keep_memory_private
 from dcron_core.settings import CommonSettings, LogIngesterSettings, MasterSettings, WorkerSettings, load
 from dcron_core.telemetry import configure_logging
 
@@ -56,4 +57,5 @@ def run_component(name: str) -> None:
     component = COMPONENTS[name]
     settings = load(component.settings, os.environ)
     configure_logging(settings.log_level, settings.log_format, service=name)
+    keep_memory_private()
     component.loop(component.service(settings))

@@ -27,6 +27,7 @@ class Access(Struct, frozen=True):
 
     url: str  # of the master
     token: str
+    ca: str = ""  # PEM file: authorities of the certificates that dcron shows; empty: those of the machine
 
 
 class ServerAddresses(Struct, frozen=True):
@@ -55,6 +56,14 @@ class DataDirectory:
     @property
     def audit_key_file(self) -> Path:
         return self.path / "audit-key"
+
+    @property
+    def signing_key_file(self) -> Path:
+        return self.path / "signing-key"
+
+    @property
+    def cluster_key_file(self) -> Path:
+        return self.path / "cluster-key"
 
     @property
     def client_file(self) -> Path:
@@ -93,6 +102,14 @@ class DataDirectory:
     def audit_key(self, ids: IdSource) -> str:
         """Return the private key that signs heads of the log's chain, made when first asked for."""
         return _secret(self.audit_key_file, ids)
+
+    def signing_key(self, ids: IdSource) -> str:
+        """Return the private key that the master signs with, made when first asked for."""
+        return _secret(self.signing_key_file, ids)
+
+    def cluster_key(self, ids: IdSource) -> str:
+        """Return the key that master and workers share, made when first asked for."""
+        return _secret(self.cluster_key_file, ids)
 
     def write_access(self, access: Access) -> None:
         """Let the command line find the stack."""

@@ -16,6 +16,7 @@ that, ends wait for the disk, and their runs keep their slots.
 import asyncio
 from datetime import timedelta
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.follow_ups import FollowUps, follow_ups, outcome_of
 from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue
@@ -44,7 +45,15 @@ log = get_logger()
 class Entries:
     """The entries under `executions/` that this worker owns. `planner` knows the jobs, and who comes after whom."""
 
-    def __init__(self, keys: Keys, transactions: TransactionBatches, spool: Spool, planner: Planner) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        transactions: TransactionBatches,
+        spool: Spool,
+        planner: Planner,
+        signatures: Signatures = NO_SIGNATURES,
+    ) -> None:
+        self._signatures = signatures
         self._keys = keys
         self._transactions = transactions
         self._spool = spool
@@ -200,8 +209,9 @@ class Entries:
             return NOTHING_FOLLOWS
         outcome, at = outcome_of(record)
         job = self._planner.job(execution.job_id)
-        dependants = self._planner.dependants.of(execution.namespace, execution.job_name)
-        return follow_ups(self._keys, execution, outcome, at, job[0] if job else None, dependants, marks)
+        dependants = self._planner.dependants_of(execution.namespace, execution.job_name)
+        spec = job[0] if job else None
+        return follow_ups(self._keys, execution, outcome, at, spec, dependants, marks, self._signatures)
 
     def _is_waited_for(self, execution: Execution, record: Closing) -> bool:
         """Tell whether the next run of the job may start as soon as this one is over."""

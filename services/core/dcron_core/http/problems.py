@@ -130,7 +130,9 @@ def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     problem = replace(problem_of(error, reading=request.method == "GET"), instance=request_id_of(request.scope))
     if problem.status >= 500:
         log.error("request failed", action="http.failed", path=request.url.path, error=repr(error), exc_info=error)
-    headers = {"Retry-After": "1"} if problem.status == 503 else None
+    headers = (
+        {"Retry-After": "1"} if problem.status == 503 else error.headers if isinstance(error, ProblemError) else None
+    )
     return problem_response(problem, headers)
 
 

@@ -15,12 +15,13 @@ from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from msgspec.structs import replace
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import BulkWriteError
 
-from dcron_core.errors import SettingsError
+from dcron_core.security import TlsFiles
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
+from dcron_log_ingester.store.connection import connected
 from dcron_log_ingester.store.dead_letters import LetterRecords
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translated_writing, translation
 from dcron_log_ingester.store.filters import ExecutionFilter, bounds
@@ -50,6 +51,8 @@ INDEXES = {
         EXPIRY,
     ],
 }
+
+_AS_THE_URL_SAYS = TlsFiles("DCRON_MONGODB")
 
 
 class Store:
@@ -183,22 +186,11 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(url: str, database: str) -> AsyncIterator[Store]:
+async def open_store(url: str, database: str, tls: TlsFiles = _AS_THE_URL_SAYS) -> AsyncIterator[Store]:
     """Open the database; it need not be there yet."""
+    client = connected(url, tls)
     try:
-        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url,
-            appname="dcron-log-ingester",
-            serverSelectionTimeoutMS=3_000,
-            connectTimeoutMS=3_000,
-            socketTimeoutMS=20_000,
-            retryWrites=False,  # the ingest loop repeats whole batches
-        )
-        store = Store(client, database)
-    except (ConfigurationError, InvalidURI, PyMongoError, ValueError) as error:
-        raise SettingsError([f"DCRON_MONGODB is not a MongoDB connection string: {error}"]) from error
-    try:
-        yield store
+        yield Store(client, database)
     finally:
         client.close()
 
