@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,7 +21,16 @@ from dcron_core.security import Security, TlsFiles
 from dcron_schemas.types import Duration
 
 VARIABLE_PREFIX = "DCRON_"
-SECRETS = ("token", "audit_key", "signing_key", "cluster_key", "etcd_password", "kafka_password", "mongodb")
+SECRETS = (
+    "token",
+    "metrics_token",
+    "audit_key",
+    "signing_key",
+    "cluster_key",
+    "etcd_password",
+    "kafka_password",
+    "mongodb",
+)
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
@@ -28,13 +38,17 @@ SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is un
 HexKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
+Addresses = Annotated[str, Meta(pattern=r"^[^/]+$")]  # whether by TLS says another setting, and no https://
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+OptionalSecret = Annotated[str, Meta(pattern=r"^(.{16,})?$")]
 
 
 class CommonSettings(Struct, frozen=True, kw_only=True):
     """What every service has."""
 
     token: Secret  # the bearer token that all requests but the probes need
+    metrics_token: OptionalSecret = ""  # a bearer token that lets in to /metrics, and to nothing else; "": none
+    request_rate: Annotated[float, Meta(gt=0)] = 2000  # requests a second of one user; of a stranger's address a tenth
     trusted_keys: HexKeys = ""  # Ed25519 public keys of the masters, 64 hexadecimal digits each, with commas
     host: str = "127.0.0.1"  # address to listen on
     tls_cert: str = ""  # PEM file: the certificate of our own port, and those between it and its authority
@@ -56,7 +70,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
 class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
     """And how to reach Kafka, and what the topics are like. (Structs inherit in one line only.)"""
 
-    kafka: str = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
+    kafka: Addresses = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
     kafka_ca: str = ""  # PEM file: authorities of the brokers' certificates; empty: plaintext
     kafka_cert: str = ""  # PEM file: our certificate for the brokers, if they want one
     kafka_key: str = ""  # PEM file: its key
@@ -93,7 +107,7 @@ class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
 class EtcdSettings(KafkaSettings, frozen=True, kw_only=True):
     """And how to reach etcd."""
 
-    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
+    etcd: Addresses = "127.0.0.1:2379"  # host:port, several with commas
     etcd_ca: str = ""  # PEM file: authorities of etcd's certificates; empty: plaintext
     etcd_cert: str = ""  # PEM file: our certificate for etcd, if it wants one
     etcd_key: str = ""  # PEM file: its key
@@ -132,6 +146,8 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     cluster_key: HexKeys = (
         ""  # shared by masters and workers, 64 hexadecimal digits: seals secrets; older ones after it
     )
+    public_url: str = ""  # where browsers find the master, such as https://dcron.example.org; "": as they ask
+    session_life: Duration = "7d"  # of a browser's login
     failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 
@@ -258,6 +274,27 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{variable} is not a setting of dcron{hint}")
     return problems
+
+
+def secrets_in(settings: CommonSettings) -> frozenset[str]:
+    """Return every secret that the settings hold; of an address, the password in it, as written and as meant."""
+    found: set[str] = set()
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if not isinstance(value, str):
+            continue
+        if "://" in value:
+            written = _password_in(value)
+            found |= {written, unquote(written)}
+        elif name in SECRETS:
+            found |= {value, *parse_names(value)}
+    return frozenset(filter(None, found))
+
+
+def _password_in(address: str) -> str:
+    """Return what stands between the user and the last @ before the path; the driver is stricter, we need not be."""
+    login, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+    return login.partition(":")[2] if at else ""
 
 
 def parse_names(text: str) -> tuple[str, ...]:

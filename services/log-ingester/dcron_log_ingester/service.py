@@ -8,6 +8,9 @@ the batch under way is written and committed, then the connections go.
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from litestar import Litestar
+
+from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
@@ -21,7 +24,7 @@ from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.settings import LogIngesterSettings
 from dcron_core.topics import topics
-from dcron_log_ingester.application import application
+from dcron_log_ingester.application import application, served
 from dcron_log_ingester.archive import Archive
 from dcron_log_ingester.audit_api import Audit
 from dcron_log_ingester.hub import LIVE, Hub
@@ -39,6 +42,7 @@ class LogIngester(Background):
     port = 0  # where it listens
     readiness: Readiness
     hub: Hub
+    routes: Litestar
 
 
 @asynccontextmanager
@@ -47,6 +51,7 @@ async def open_log_ingester(
 ) -> AsyncIterator[LogIngester]:
     """Run the service while the context is open. Raises SettingsError when it cannot listen."""
     metrics = Metrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness(KAFKA, MONGODB, LIVE)
     hub = Hub(clock)
     async with AsyncExitStack() as stack:
@@ -71,8 +76,11 @@ async def open_log_ingester(
         stack.callback(bound.close)
         audit = Audit(job_log, history, archive, store.events, settings.audit_key)
         replayer = Replayer(log, store.letters, letters, settings.executions_topic, clock)
-        app = application(settings, store, hub, audit, replayer, clock, ids, readiness, metrics)
-        service.port = await stack.enter_async_context(serving(metrics.counted(app), bound, settings.own_tls))
+        app = application(settings, store, hub, audit, replayer, clock, readiness, metrics)
+        service.routes = app
+        service.port = await stack.enter_async_context(
+            serving(metrics.counted(served(app, settings, clock, ids)), bound, settings.own_tls)
+        )
         yield service
 
 

@@ -1,4 +1,4 @@
-"""The page: the login link, and the web build's files.
+"""The page: the web build's files.
 
 Any path that is no file of the build answers with `index.html`, so that the page's own routes can be
 opened and reloaded.
@@ -9,35 +9,19 @@ from pathlib import Path, PurePosixPath
 
 from litestar import MediaType, Response, get
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import Cookie
-from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
-from litestar.response import File, Redirect
+from litestar.params import FromPath
+from litestar.response import File
 
-from dcron_core.http.identity import COOKIE, cookie_value, matches
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, ruled
 from dcron_core.http.problems import ProblemError
 
 BUILD = Path(__file__).parent / "page"
-COOKIE_LIFE_S = 30 * 24 * 3600
 # A third of the bytes on a phone's line; the API's answers are small, and are compressed by a proxy if at all.
 COMPRESSION = CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=["^/api/"])
 NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/openapi.json\n"
 
 
-@get("/login", include_in_schema=False, sync_to_thread=False)
-def login(token_secret: NamedDependency[str], token: FromQuery[str] = "") -> Redirect:
-    """Set the cookie from the token of the printed link, and go to the page."""
-    if not matches(token, token_secret):
-        raise ProblemError(
-            401, "not logged in", "this link's token is not this system's; `dcron link` prints the right one"
-        )
-    cookie = Cookie(
-        key=COOKIE, value=cookie_value(token_secret), httponly=True, samesite="strict", max_age=COOKIE_LIFE_S, path="/"
-    )
-    return Redirect("/", status_code=303, cookies=[cookie], headers={"Cache-Control": "no-store"})
-
-
-@get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
+@get(["/", "/{path:path}"], opt=ruled(ANYBODY_LOGGED_IN), include_in_schema=False, sync_to_thread=False)
 def page(path: FromPath[str] = "/") -> File | Response[str]:
     """Serve a file of the web build."""
     wanted = PurePosixPath(path.lstrip("/"))
@@ -54,16 +38,10 @@ def page(path: FromPath[str] = "/") -> File | Response[str]:
     return File(file, media_type=media_type, content_disposition_type="inline", headers={"Cache-Control": cache})
 
 
-def security_headers(log_ingester_url: str) -> dict[str, str]:
-    """Return the headers that every answer carries: the page may talk to this origin and the log-ingester only."""
+def page_policy(log_ingester_url: str) -> str:
+    """Return the content security policy of the page: it is of this origin, and talks to it and the log-ingester."""
     live = log_ingester_url.replace("http", "ws", 1)
-    policy = (
-        f"default-src 'self'; connect-src 'self' {log_ingester_url} {live}; object-src 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'; form-action 'self'"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        f"connect-src 'self' {log_ingester_url} {live}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
-    return {
-        "Content-Security-Policy": policy,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-    }

@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 from msgspec import Struct
 
+from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
+from dcron_core.access.guard import access_guard
+from dcron_core.access.key_ids import key_ids
 from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
@@ -18,11 +21,10 @@ from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
 from dcron_core.failpoints import parse_failpoints
 from dcron_core.history import History
+from dcron_core.http.application import api_document, authenticators_of, surrounded
 from dcron_core.http.documents import with_problems
-from dcron_core.http.identity import IdentityMiddleware
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.job_log import JobLog
@@ -31,10 +33,11 @@ from dcron_core.keys import Keys
 from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore
-from dcron_core.settings import MasterSettings
+from dcron_core.settings import MasterSettings, parse_names
 from dcron_core.telemetry import get_logger
 from dcron_core.topics import topics
 from dcron_core.version import VERSION
+from dcron_master.access_api import access_routes
 from dcron_master.api import JobController, command_outcome, info
 from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
@@ -42,12 +45,14 @@ from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
 from dcron_master.gauges import watch_log, watch_readiness
 from dcron_master.history_api import HistoryController
+from dcron_master.identity_service import Identity, identity_of
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.next_ticks import NextTicks
-from dcron_master.page import COMPRESSION, login, page, security_headers
+from dcron_master.page import COMPRESSION, page, page_policy
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
+from dcron_master.sight import sight
 from dcron_master.skips import RecordSkips
 from dcron_master.sweeper import Sweeper
 from dcron_master.workers_api import WorkerController, Workers
@@ -64,6 +69,7 @@ class Master(Struct, frozen=True):
     port: int  # where it serves
     projector: Projector
     history: History
+    routes: Litestar
 
 
 @asynccontextmanager
@@ -73,6 +79,7 @@ async def open_master(
     """Run a master on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
     signatures = _signatures(settings)
@@ -94,13 +101,19 @@ async def open_master(
         background.start("history", _remember(projector, history))
         background.start("readiness", watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
+        maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
+        identity = identity_of(settings, commands, history, clock, ids, maker)
+        background.start("refusals", identity.refusals.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
         background.start("gauges", watch_log(projector, log_, settings.job_events_topic, workers, clock, metrics))
-        app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(metrics.counted(app), bound, settings.own_tls))
+        app = _application(
+            settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids, maker, identity
+        )
+        served = metrics.counted(_served(app, settings, clock, ids, maker, identity))
+        port = await stack.enter_async_context(serving(served, bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
-        yield Master(background, port, projector, history)
+        yield Master(background, port, projector, history, app)
 
 
 async def run(settings: MasterSettings) -> None:
@@ -165,8 +178,11 @@ def _application(
     metrics: MasterMetrics,
     clock: Clock,
     ids: IdSource,
-) -> ASGIApp:
-    given = {
+    maker: AccessTokenMaker | None,
+    identity: Identity,
+) -> Litestar:
+    trusted = public_keys(parse_names(settings.trusted_keys))
+    given: dict[str, Any] = {
         "projector": projector,
         "history": history,
         "commands": commands,
@@ -175,31 +191,58 @@ def _application(
         "next_ticks": NextTicks(),
         "clock": clock,
         "ids": ids,
-        "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
-    controllers = [JobController, HistoryController, AuditController, WorkerController]
-    app = Litestar(
+    given |= identity.given
+    controllers: list[type[Controller]] = [JobController, HistoryController, AuditController, WorkerController]
+    return Litestar(
         route_handlers=[
             *controllers,
+            *identity.controllers,
             preview_job,
-            forecast_route(projector, clock),
+            forecast_route(clock),
+            *access_routes(maker, trusted, clock),
             command_outcome,
             skip_record,
             info,
-            login,
+            *identity.routes,
             page,
             probes(readiness, metrics.registry),
         ],
-        dependencies={name: _provide(value) for name, value in given.items()} | {"asking": Provide(asking)},
+        dependencies={
+            **{name: _provide(value) for name, value in given.items()},
+            "asking": Provide(asking),
+            "sight": Provide(sight),
+        },
+        guards=[access_guard],
         exception_handlers=EXCEPTION_HANDLERS,
-        openapi_config=OpenAPIConfig(title="dcron master", version=VERSION, path="/api", render_plugins=()),
+        openapi_config=api_document("dcron master", VERSION),
         request_max_body_size=2 * MAX_JOB_BYTES,
-        response_headers=security_headers(settings.log_ingester_url),
         compression_config=COMPRESSION,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(with_problems(app), settings.token), clock, ids)
+
+
+def _served(
+    app: Litestar,
+    settings: MasterSettings,
+    clock: Clock,
+    ids: IdSource,
+    maker: AccessTokenMaker | None,
+    identity: Identity,
+) -> ASGIApp:
+    own = [maker.public_key] if maker else []
+    authenticators = [*authenticators_of(settings, clock, own=own), identity.authenticator]
+    return surrounded(
+        with_problems(app),
+        settings,
+        clock,
+        ids,
+        authenticators=authenticators,
+        on_refusal=identity.refusals.of_access,
+        login_path="/login",
+        policy=page_policy(settings.log_ingester_url),
+    )
 
 
 def _provide(value: object) -> Provide:

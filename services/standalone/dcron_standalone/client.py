@@ -45,7 +45,9 @@ from dcron_schemas.audit import (
     RestoreResult,
     Revert,
 )
+from dcron_schemas.identity import AccessToken
 from dcron_schemas.job import JobSpec
+from dcron_standalone.access_token import AccessTokenSource
 from dcron_standalone.data_directory import Access, DataDirectory
 from dcron_standalone.differences import change_lines
 
@@ -112,6 +114,7 @@ class Client:
             trust_env=urlsplit(access.url).hostname not in LOOPBACK_HOSTS,  # no proxy to our own machine
         )
         self._log_ingester_url: str | None = None
+        self.tokens = AccessTokenSource(access.token, self._access_token, SystemClock())  # for the log-ingester
 
     @property
     def log_ingester_url(self) -> str:
@@ -264,6 +267,11 @@ class Client:
             yield from page.chunks
             following = page.next_seq
 
+    def _access_token(self) -> AccessToken:
+        url = f"{self.access.url}/api/v1/session/access"
+        headers = {"Authorization": f"Bearer {self.access.token}"}
+        return decoded(self._request("POST", url, headers=headers), AccessToken)
+
     def jobs_url(self, *parts: str) -> str:
         """Return the address of the jobs, or of something below them."""
         return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
@@ -298,10 +306,11 @@ class Client:
         return self._request(method, url, headers=headers, content=msgspec.json.encode(body), timeout=timeout)
 
     def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        """Send a request, and once more if the service was not available or the connection broke."""
+        """Send a request, and once more if the service was not available, the connection broke or a token expired."""
         for last in (False, True):
+            changed = self._shown_to(url, arguments)
             try:
-                response = self._http.request(method, url, **arguments)
+                response = self._http.request(method, url, **changed)
             except httpx.ConnectError as error:
                 if "SSL" in str(error):
                     raise ApiError(f"{_origin(url)}: {error}{_tls_remedy(str(error))}") from error
@@ -317,10 +326,21 @@ class Client:
             else:
                 if response.is_success:
                     return response
+                if not last and changed is not arguments and response.status_code == httpx.codes.UNAUTHORIZED:
+                    self.tokens.forget()
+                    continue
                 if last or response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                     raise _refusal(response)
             time.sleep(RETRY_AFTER_S)
         raise AssertionError("unreachable")
+
+    def _shown_to(self, url: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a request, with an access token if it goes to the log-ingester and needs one."""
+        at = self._log_ingester_url
+        headers = arguments.get("headers") or {}
+        if at is None or not self.tokens.changes or not url.startswith(f"{at}/") or "Authorization" in headers:
+            return arguments
+        return arguments | {"headers": {**headers, "Authorization": f"Bearer {self.tokens.bearer()}"}}
 
 
 def describe_field(problem: FieldProblem) -> str:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -281,11 +281,12 @@ async def _opened(settings: ToolSettings) -> AsyncIterator[Servers]:
 
 async def _projection(servers: Servers) -> Projection | None:
     """Return etcd's position; None, and say so, if etcd does not answer."""
-    with suppress(UnavailableError):
+    try:
         item = await servers.store.get(servers.keys.projection)
-        return None if item is None else read_projection(item)
-    note(f"etcd at {servers.settings.etcd} does not answer: not compared with its job table", style="yellow")
-    return None
+    except UnavailableError as error:
+        note(f"not compared with etcd's job table: {error}", style="yellow")
+        return None
+    return None if item is None else read_projection(item)
 
 
 def _say_verified(verified: Verified) -> None:

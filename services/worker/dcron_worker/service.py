@@ -18,20 +18,20 @@ from pathlib import Path
 from typing import Literal
 
 from litestar import Litestar
-from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.guard import access_guard
+from dcron_core.access.key_ids import key_ids
 from dcron_core.access.signing import REFUSALS
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import LeaseLostError, StoreUnavailableError, UnavailableError
-from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.application import LARGEST_BODY, authenticators_of, surrounded
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.keys import Keys
@@ -40,7 +40,7 @@ from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
 from dcron_core.session import LeaseSession
 from dcron_core.settings import WorkerSettings, parse_labels, parse_names
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about_all, get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
@@ -51,6 +51,7 @@ from dcron_worker.claiming import Claiming
 from dcron_worker.clocks import Clocks
 from dcron_worker.descriptors import allow_descriptors, keep_descriptors_from_children
 from dcron_worker.entries import Entries
+from dcron_worker.exposure import say_what_is_exposed
 from dcron_worker.former import close_former_entries
 from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
@@ -65,7 +66,7 @@ from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
-from dcron_worker.users import job_users
+from dcron_worker.users import JobUsers, job_users
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -88,6 +89,7 @@ class Worker(Struct, frozen=True):
     port: int
     worker_id: str
     guard: Guard
+    routes: Litestar
 
 
 class _Parts(Struct, frozen=True):
@@ -121,6 +123,7 @@ async def open_worker(
     """Run a worker on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     data = Path(settings.worker_data).absolute()
     worker_id = worker_id_in(data, clock, ids)
+    about_all(worker_id=worker_id)
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
@@ -135,18 +138,20 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        app = parts.metrics.counted(_application(settings, parts, clock, ids))
-        port = await stack.enter_async_context(serving(app, bound, settings.own_tls))
+        routes = _routes(parts)
+        served = surrounded(routes, settings, clock, ids, authenticators=authenticators_of(settings, clock))
+        port = await stack.enter_async_context(serving(parts.metrics.counted(served), bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
-        log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
-        yield Worker(background, port, worker_id, guard)
+        log.info("worker serves", action="worker.serving", port=port)
+        yield Worker(background, port, worker_id, guard, routes)
 
 
 async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
     keep_descriptors_from_children()
     allow_descriptors(settings.slots)
+    say_what_is_exposed(os.environ, _users(settings).usual)
     gc.set_threshold(*LOOK_FOR_CYCLES)
 
     @asynccontextmanager
@@ -172,6 +177,7 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.show_keys(key_ids(settings))
     metrics.slots.set(settings.slots)
     metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
@@ -185,8 +191,7 @@ def _assemble(
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool, planner, signatures)
-    users = job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
-    terms = Terms(settings.output_bytes, users, secrets)
+    terms = Terms(settings.output_bytes, _users(settings), secrets)
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, refusals, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
@@ -216,6 +221,7 @@ def _assemble(
         version=VERSION,
         started_at=clock.now(),
         slots=settings.slots,
+        keys=key_ids(settings),
         labels=labels,
         verifies=signatures.verifies,
     )
@@ -243,6 +249,10 @@ def _assemble(
         spool_state=SpoolState(spool, metrics, readiness),
         refusals=refusals,
     )
+
+
+def _users(settings: WorkerSettings) -> JobUsers:
+    return job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
 
 
 def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: Clock, job_id: str) -> None:
@@ -442,11 +452,12 @@ async def _within(wait: Awaitable[None], timeout_s: float) -> bool:
     return True
 
 
-def _application(settings: WorkerSettings, parts: _Parts, clock: Clock, ids: IdSource) -> ASGIApp:
-    app = Litestar(
+def _routes(parts: _Parts) -> Litestar:
+    return Litestar(
         route_handlers=[probes(parts.readiness, parts.metrics.registry)],
+        guards=[access_guard],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)

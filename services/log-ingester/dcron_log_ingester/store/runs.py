@@ -17,12 +17,15 @@ from msgspec.structs import replace
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError
 
+from dcron_core.clock import Clock
+from dcron_core.descriptions import DatabaseDescription
 from dcron_core.security import TlsFiles
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
 from dcron_log_ingester.store.connection import connected
 from dcron_log_ingester.store.dead_letters import LetterRecords
+from dcron_log_ingester.store.description import describe
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translated_writing, translation
 from dcron_log_ingester.store.filters import ExecutionFilter, bounds
 from dcron_log_ingester.store.ledger import LedgerRecords
@@ -73,6 +76,10 @@ class Store:
         with translated():
             for name, indexes in INDEXES.items():
                 await self._db[name].create_indexes(indexes)
+
+    async def describe(self, clock: Clock) -> DatabaseDescription:
+        """Return how the database is set up."""
+        return await describe(self._db, INDEXES, clock)
 
     async def write(self, batch: Batch) -> None:
         """Store the batch, wholly; return once it is acknowledged.
@@ -134,9 +141,20 @@ class Store:
         return await stats_of(self._db["executions"], bounded, start=start, end=end, bucket=bucket)
 
     async def skipped_ticks(
-        self, job_ids: Sequence[str], after: Cursor | None, limit: int, *, start: datetime | None, end: datetime | None
+        self,
+        job_ids: Sequence[str],
+        after: Cursor | None,
+        limit: int,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        namespaces: frozenset[str] | None = None,
     ) -> list[Document]:
-        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first."""
+        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first.
+
+        With `namespaces`, of those that were in one of them.
+        """
+        where: Document = {} if namespaces is None else {"namespace": {"$in": sorted(namespaces)}}
         span = bounds(start, end)
         spans: list[Document] = [{"tick": span} if span else {}]
         if after is not None:
@@ -150,7 +168,7 @@ class Store:
         with translated():
             for job_id in job_ids:
                 for each in spans:
-                    query = {"job_id": job_id, **each}
+                    query = {"job_id": job_id, **where, **each}
                     found += await ticks.find(query).sort(NEWEST_TICK_FIRST).limit(limit).to_list(None)
         found.sort(key=lambda tick: (tick["tick"], tick["_id"]), reverse=True)
         return found[:limit]
