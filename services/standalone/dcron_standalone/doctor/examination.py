@@ -116,13 +116,14 @@ async def _bounded(part: str, work: Awaitable[_Answer], remedy: str) -> _Answer 
 
 async def _kafka(places: Places) -> _Answer:
     wanted = topics(places.tools)
-    async with KafkaLog.open(places.tools.kafka, timeout_s=2 * ANSWER_S) as log:
+    async with KafkaLog.open(places.tools.kafka, 2 * ANSWER_S, places.tools.kafka_security) as log:
         return _Answer([kafka.judged(await log.describe([topic.name for topic in wanted]), wanted)])
 
 
 async def _etcd(places: Places, clock: Clock) -> _Answer:
-    async with EtcdStore.open(places.tools.etcd, timeout_s=ANSWER_S) as store:
-        looks = [etcd.judged(await store.describe(), replicated=places.replicated)]
+    async with EtcdStore.open(places.tools.etcd, ANSWER_S, places.tools.etcd_security) as store:
+        position = Keys(places.tools.etcd_prefix).projection
+        looks = [etcd.judged(await store.describe(position), replicated=places.replicated)]
         try:
             found = await workers.registered(store, Keys(places.tools.etcd_prefix), clock)
         except UnavailableError:
@@ -138,7 +139,8 @@ async def _etcd(places: Places, clock: Clock) -> _Answer:
 
 
 async def _mongodb(places: Places, clock: Clock) -> _Answer:
-    async with open_store(places.ingester.mongodb, places.ingester.mongodb_database) as store:
+    settings = places.ingester
+    async with open_store(settings.mongodb, settings.mongodb_database, settings.mongodb_security.tls) as store:
         database = await store.describe(clock)
     difference = [] if database.clock_difference is None else [Difference("MongoDB", database.clock_difference)]
     return _Answer([mongodb.judged(database, replicated=places.replicated)], difference)
@@ -150,7 +152,7 @@ async def _services(places: Places, clock: Clock) -> list[Seen]:
     if places.access is None:
         remedy = "set DCRON_URL and DCRON_TOKEN, or DCRON_DATA"
         unknown = Seen(Look("master", "not known where", (Finding("master", places.no_access, remedy),)))
-        return [unknown, await seen_at("log-ingester", ingester, "", clock)]
+        return [unknown, await seen_at("log-ingester", ingester, Access(ingester, ""), clock)]
     access = places.access
-    asked = seen_at("master", access.url, access.token, clock), seen_at("log-ingester", ingester, access.token, clock)
+    asked = (seen_at("master", access.url, access, clock), seen_at("log-ingester", ingester, access, clock))
     return list(await asyncio.gather(*asked))

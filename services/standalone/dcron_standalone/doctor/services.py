@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dcron_core.clock import Clock
 from dcron_core.version import VERSION
-from dcron_standalone.client import LOOPBACK_HOSTS
+from dcron_standalone.client import LOOPBACK_HOSTS, trusting
+from dcron_standalone.data_directory import Access
 from dcron_standalone.doctor.clocks import Difference
 from dcron_standalone.doctor.finding import Finding, Look, unanswered
 from dcron_standalone.doctor.keys import Holder
@@ -29,11 +30,12 @@ class Seen(Struct, frozen=True):
     difference: Difference | None = None
 
 
-async def seen_at(kind: str, url: str, token: str, clock: Clock) -> Seen:
+async def seen_at(kind: str, url: str, access: Access, clock: Clock) -> Seen:
     """Ask the service at `url`; never raises for what it does or does not answer."""
     url = url.rstrip("/")
-    host = httpx.URL(url).host
-    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=host not in LOOPBACK_HOSTS) as client:
+    token, proxied = access.token, httpx.URL(url).host not in LOOPBACK_HOSTS
+    tls = trusting(access.ca)
+    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=proxied, verify=tls) as client:
         try:
             before = clock.now()
             ready = await client.get("/readyz")
