@@ -11,13 +11,14 @@ from etcd3 import etcdrpc
 from etcd3.etcdrpc import auth_pb2
 from pymongo.errors import PyMongoError
 
+from dcron_core.adapters.etcd.translation import range_end, range_start
 from dcron_standalone.children import Starter
 from dcron_standalone.etcd_server import EtcdServer
 from dcron_standalone.handshakes import etcd_answers, kafka_answers
 from dcron_standalone.kafka_server import KafkaServer
 from dcron_standalone.mongodb_server import MongodbServer
 from dcron_standalone.ports import LOOPBACK
-from dcron_standalone.server import Server
+from dcron_standalone.server import Server, ServerKind
 from tests.certificates import Authority, Pair
 
 OTHER_LOOPBACK = "127.0.0.2"  # etcd listens there too, and its certificate does not name it
@@ -96,6 +97,7 @@ class SecuredKafka(KafkaServer):
             "listener.name.mutual.ssl.client.auth": "required",
             "listener.name.expired.ssl.keystore.type": "PEM",
             "listener.name.expired.ssl.keystore.location": self._expired.both,
+            "connection.failed.authentication.delay.ms": 0,
             "sasl.enabled.mechanisms": ",".join(MECHANISMS),
             "listener.name.login.sasl.enabled.mechanisms": ",".join(MECHANISMS),
             "listener.name.login.scram-sha-256.sasl.jaas.config": f"{_SCRAM_MODULE} required;",
@@ -142,7 +144,7 @@ class SecuredMongodb(MongodbServer):
 
 
 @contextmanager
-def running(kind: EtcdServer | KafkaServer | MongodbServer, data: Path) -> Iterator[Server]:
+def running(kind: ServerKind, data: Path) -> Iterator[Server]:
     """Run the server while the context is open."""
     starter = Starter()
     server = Server(kind, data, starter)
@@ -157,17 +159,18 @@ def running(kind: EtcdServer | KafkaServer | MongodbServer, data: Path) -> Itera
 class EtcdUsers:
     """Makes users in etcd, as its root."""
 
-    def __init__(self, address: str, ca: Path) -> None:
-        self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes()))
+    def __init__(self, address: str, ca: Path, pair: Pair | None = None) -> None:
+        shown = (pair.key.read_bytes(), pair.cert.read_bytes()) if pair else ()
+        self._channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(ca.read_bytes(), *shown))
         self._auth = etcdrpc.AuthStub(self._channel)
 
     def enable(self, prefix: str) -> None:
         """Turn authentication on: root, and USER who may read and write what begins with `prefix`."""
-        auth, end = self._auth, prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        auth, begin, end = self._auth, range_start(prefix), range_end(prefix)
         auth.UserAdd(etcdrpc.AuthUserAddRequest(name="root", password=ROOT_PASSWORD))
         auth.UserGrantRole(etcdrpc.AuthUserGrantRoleRequest(user="root", role="root"))
         auth.RoleAdd(etcdrpc.AuthRoleAddRequest(name="dcron"))
-        permission = auth_pb2.Permission(permType=2, key=prefix.encode(), range_end=end.encode())  # read and write
+        permission = auth_pb2.Permission(permType=2, key=begin, range_end=end)  # read and write
         auth.RoleGrantPermission(etcdrpc.AuthRoleGrantPermissionRequest(name="dcron", perm=permission))
         auth.UserAdd(etcdrpc.AuthUserAddRequest(name=USER, password=PASSWORD))
         auth.UserGrantRole(etcdrpc.AuthUserGrantRoleRequest(user=USER, role="dcron"))

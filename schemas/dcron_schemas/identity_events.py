@@ -31,7 +31,7 @@ class UserGranted(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omi
 
     user: str
     grants: Grants
-    before: Grants = {}  # what they might do as it was asked, for people
+    before: Grants = {}  # what they might do as it was asked; if that is not so any more, it is refused
 
 
 class PasswordSet(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):
@@ -118,9 +118,8 @@ class AccessRefused(Struct, frozen=True, gc=False, tag=True, tag_field="kind", o
     """Somebody asked for what they may not do; within a minute, as often as `count` says."""
 
     user: str
-    address: str
     request: str  # method and path of the first one
-    reason: str
+    address: str = ""
     count: int = 1
 
 

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from dcron_core.access.link_cookie import COOKIE, cookie_value
+from dcron_core.access.access_tokens import COOKIE, AccessTokenMaker
+from dcron_core.access.principal import Principal
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import SystemClock
 from dcron_core.ids import IdSource
@@ -33,6 +34,7 @@ from tests.unit.log_ingester.records import JOB, chunk, execution, finished, los
 
 TOKEN = "an-acceptance-token"
 PAGE = "http://127.0.0.1:8700"
+MAKER = AccessTokenMaker("5e" * 32, SystemClock())
 OTHER_JOB = "0198f5a0-2222-7000-8000-000000000002"
 
 
@@ -97,6 +99,7 @@ async def until(holds: Callable[[], Awaitable[bool]], timeout_s: float = 30) -> 
 def settings_for(servers: LocalServers, names: Names) -> LogIngesterSettings:
     return LogIngesterSettings(
         token=TOKEN,
+        trusted_keys=MAKER.public_key.public_bytes_raw().hex(),
         kafka=servers.kafka,
         topic_prefix=names.topic_prefix,
         log_ingester_port=0,
@@ -424,18 +427,25 @@ async def test_two_ingesters_serve_the_same_feed_and_the_same_run(servers: Local
             assert frames[-1]["frame"] == "finished"
 
 
-STRANGERS = (
-    {"X-Nothing": "1"},
-    {"Authorization": "Bearer wrong-token-of-some-length"},
-    {"Cookie": f"{COOKIE}=forged", "Origin": PAGE},
-    {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}", "Origin": "http://evil.example"},
-    {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}"},
-)
+def access_cookie(maker: AccessTokenMaker = MAKER) -> str:
+    """Return the cookie that a browser got from a master."""
+    ada = Principal(name="ada", grants={"*": "viewer"}, how="session", by_cookie=True, csrf="her-token")
+    return f"{COOKIE}={maker.make(ada).token}"
+
+
+def strangers() -> tuple[dict[str, str], ...]:
+    return (
+        {"X-Nothing": "1"},
+        {"Authorization": "Bearer wrong-token-of-some-length"},
+        {"Cookie": access_cookie(AccessTokenMaker("66" * 32, SystemClock())), "Origin": PAGE},
+        {"Cookie": access_cookie(), "Origin": "http://evil.example"},
+        {"Cookie": access_cookie()},
+    )
 
 
 async def test_no_live_view_without_identity(face: Face) -> None:
     """G11: no token, a wrong one, a forged cookie, or a true cookie from another page or none."""
-    for headers in STRANGERS:
+    for headers in strangers():
         with pytest.raises(InvalidStatus) as refused:
             async with face.view("/ws/executions/any", **headers):
                 pass
@@ -445,7 +455,7 @@ async def test_no_live_view_without_identity(face: Face) -> None:
 async def test_the_page_comes_with_a_cookie_and_an_allowed_origin(face: Face) -> None:
     run = execution()
     await face.send(started(run), finished(run, 0))
-    cookie = {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}", "Origin": PAGE}
+    cookie = {"Cookie": access_cookie(), "Origin": PAGE}
     async with face.view(f"/ws/executions/{run.execution_id}", **cookie) as socket:
         assert (await frames_of(socket))[-1]["frame"] == "finished"
     async with httpx.AsyncClient(base_url=face.http.base_url) as stranger:

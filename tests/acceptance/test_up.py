@@ -140,13 +140,18 @@ def test_up_serves_stops_without_a_trace_and_starts_again_with_nothing_lost(
     data = tmp_path / "data"
     ups.append(Up(data, tools, ports))
     link = ups[0].wait_for(r"Open +(\S+)")[1]
-    assert link.startswith(f"http://{LOOPBACK}:{ports[0]}/login?token=")
-    assert dcron(data, "link").strip() == link
+    assert link.startswith(f"http://{LOOPBACK}:{ports[0]}/login?link=")
+    another = dcron(data, "link").strip()
+    assert another.startswith(f"http://{LOOPBACK}:{ports[0]}/login?link=")
+    assert another != link
     for port in ports:
         assert httpx.get(f"http://{LOOPBACK}:{port}/readyz", trust_env=False).status_code == 200
     login = httpx.get(link, trust_env=False)
     assert login.status_code == 303
     assert "dcron_session=" in login.headers["set-cookie"]
+    used = httpx.get(link, trust_env=False)
+    assert (used.status_code, "set-cookie" in used.headers) == (401, False), "a link works once"
+    assert httpx.get(another, trust_env=False).status_code == 303
     assert "hello created" in dcron(data, "job", "apply", "-f", str(HELLO))
     assert "is the fold of the log" in dcron(data, "log", "verify"), "it finds the servers of the stack by itself"
     before = ups[0].descendants()
@@ -155,7 +160,8 @@ def test_up_serves_stops_without_a_trace_and_starts_again_with_nothing_lost(
     wait_until_none_lives(before)
 
     ups.append(Up(data, tools, ports))
-    assert ups[1].wait_for(r"Open +(\S+)")[1] == link, "the token is made once"
+    assert httpx.get(ups[1].wait_for(r"Open +(\S+)")[1], trust_env=False).status_code == 303, "admin is there still"
+    assert httpx.get(link, trust_env=False).status_code == 401, "a link that was used once is used for ever"
     assert "hello unchanged" in dcron(data, "job", "apply", "-f", str(HELLO))
     again = ups[1].descendants()
     assert ups[1].end(signal.SIGINT) == 0

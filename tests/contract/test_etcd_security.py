@@ -194,38 +194,24 @@ async def test_a_user_where_there_are_none_is_an_error_that_names_it(
 
 
 @pytest.mark.parametrize("others", ["", ",127.0.0.1:1"], ids=["one", "several"])
-class TestRefusals:
-    """Each is an error in time that names the setting, whether there is one address or several; never plaintext."""
-
-    async def test_no_certificate_of_ours(self, mutual: Server, authority: Authority, others: str) -> None:
-        said = await refusal(mutual.address + others, by_certificate(authority, None))
-        assert "DCRON_ETCD_CERT and DCRON_ETCD_KEY" in said
-
-    async def test_a_certificate_of_another_authority(
-        self, mutual: Server, authority: Authority, tmp_path: Path, others: str
-    ) -> None:
-        stranger = Authority(tmp_path, "stranger").sign("stranger")
-        said = await refusal(mutual.address + others, by_certificate(authority, stranger))
-        assert "DCRON_ETCD_CERT and DCRON_ETCD_KEY" in said
-
-    async def test_an_etcd_of_another_authority(self, mutual: Server, ours: Pair, tmp_path: Path, others: str) -> None:
-        said = await refusal(mutual.address + others, by_certificate(Authority(tmp_path, "stranger"), ours))
-        assert "its certificate is not of an authority in DCRON_ETCD_CA" in said
-
-    async def test_a_host_that_the_certificate_does_not_name(
-        self, mutual: Server, authority: Authority, ours: Pair, others: str
-    ) -> None:
-        address = mutual.address.replace(LOOPBACK, OTHER_LOOPBACK) + others
-        said = await refusal(address, by_certificate(authority, ours))
-        assert "it must have the host that DCRON_ETCD says" in said
-
-    async def test_tls_to_a_plaintext_port(self, mutual: Server, authority: Authority, ours: Pair, others: str) -> None:
-        said = await refusal(f"127.0.0.1:{probe_port(mutual)}" + others, by_certificate(authority, ours))
-        assert "it speaks plaintext there, which DCRON_ETCD_CA rules out" in said
-
-    async def test_plaintext_to_a_tls_port(self, mutual: Server, others: str) -> None:
-        said = await refusal(mutual.address + others, Security(TlsFiles("DCRON_ETCD")))
-        assert "if it speaks TLS there, set DCRON_ETCD_CA" in said
+async def test_each_refusal_is_in_time_and_says_what_to_do(
+    mutual: Server, authority: Authority, ours: Pair, tmp_path: Path, others: str
+) -> None:
+    """Whether there is one address or several; never plaintext, and never another host."""
+    stranger = Authority(tmp_path, "stranger")
+    other_host = mutual.address.replace(LOOPBACK, OTHER_LOOPBACK)
+    plain_port = f"{LOOPBACK}:{probe_port(mutual)}"
+    cases = [
+        (mutual.address, by_certificate(authority, None), "see DCRON_ETCD_CERT and DCRON_ETCD_KEY"),
+        (mutual.address, by_certificate(authority, stranger.sign("ours")), "see DCRON_ETCD_CERT and DCRON_ETCD_KEY"),
+        (mutual.address, by_certificate(stranger, ours), "its certificate is not of an authority in DCRON_ETCD_CA"),
+        (other_host, by_certificate(authority, ours), "it must have the host that DCRON_ETCD says"),
+        (plain_port, by_certificate(authority, ours), "it speaks plaintext there, which DCRON_ETCD_CA rules out"),
+        (mutual.address, Security(TlsFiles("DCRON_ETCD")), "if it speaks TLS there, set DCRON_ETCD_CA"),
+    ]
+    refusals = await asyncio.gather(*(refusal(address + others, how) for address, how, _ in cases))
+    for said, (_, _, remedy) in zip(refusals, cases, strict=True):
+        assert remedy in said
 
 
 def probe_port(server: Server) -> int:

@@ -22,7 +22,7 @@ from tests.secured_servers import MECHANISMS, PASSWORD, SCRAM_512, USER, Secured
 pytestmark = pytest.mark.servers
 
 PATIENCE_S = 60.0
-TIMEOUT_S = 3.0
+TIMEOUT_S = 2.0
 At = Callable[[str], str]
 
 

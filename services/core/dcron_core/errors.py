@@ -15,7 +15,11 @@
     │   ├── DependencyCircleError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
-    │       └── RivalRestoreError
+    │       ├── RivalRestoreError
+    │       ├── LastAdministratorError
+    │       ├── DisabledUserError
+    │       ├── GrantsChangedError
+    │       └── LinkUsedError
     ├── SealError                a secret that cannot be sealed or opened
     ├── HeadError                a head of the chain that cannot be trusted
     ├── WrongInstantError        an instant that the log cannot be asked about
@@ -122,6 +126,22 @@ class VersionConflictError(CommandRejectedError):
 
 class NotPossibleError(CommandRejectedError):
     """The job's state does not allow the command."""
+
+
+class LastAdministratorError(NotPossibleError):
+    """Nobody would be left who may administer the system."""
+
+
+class DisabledUserError(NotPossibleError):
+    """The user is let in no more."""
+
+
+class GrantsChangedError(NotPossibleError):
+    """The user's grants are others than those that were looked at."""
+
+
+class LinkUsedError(NotPossibleError):
+    """The login link was used already, or has expired."""
 
 
 class RivalRestoreError(NotPossibleError):

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -37,6 +38,7 @@ SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is un
 HexKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
+Addresses = Annotated[str, Meta(pattern=r"^[^/]+$")]  # whether by TLS says another setting, and no https://
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 OptionalSecret = Annotated[str, Meta(pattern=r"^(.{16,})?$")]
 
@@ -68,7 +70,7 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
 class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
     """And how to reach Kafka, and what the topics are like. (Structs inherit in one line only.)"""
 
-    kafka: str = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
+    kafka: Addresses = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
     kafka_ca: str = ""  # PEM file: authorities of the brokers' certificates; empty: plaintext
     kafka_cert: str = ""  # PEM file: our certificate for the brokers, if they want one
     kafka_key: str = ""  # PEM file: its key
@@ -105,7 +107,7 @@ class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
 class EtcdSettings(KafkaSettings, frozen=True, kw_only=True):
     """And how to reach etcd."""
 
-    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
+    etcd: Addresses = "127.0.0.1:2379"  # host:port, several with commas
     etcd_ca: str = ""  # PEM file: authorities of etcd's certificates; empty: plaintext
     etcd_cert: str = ""  # PEM file: our certificate for etcd, if it wants one
     etcd_key: str = ""  # PEM file: its key
@@ -127,6 +129,7 @@ class ToolSettings(EtcdSettings, frozen=True, kw_only=True):
     """What `dcron log` reads: where the servers are. It speaks to them itself and needs no token."""
 
     token: str = ""
+    signing_key: HexKey = ""  # the masters' one: what `repair`, `rebuild` and `resign` write is signed with it
 
     def securities(self) -> tuple[TlsFiles | Security, ...]:
         return self.kafka_security, self.etcd_security  # it has no port
@@ -143,6 +146,8 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     cluster_key: HexKeys = (
         ""  # shared by masters and workers, 64 hexadecimal digits: seals secrets; older ones after it
     )
+    public_url: str = ""  # where browsers find the master, such as https://dcron.example.org; "": as they ask
+    session_life: Duration = "7d"  # of a browser's login
     failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 
@@ -159,7 +164,7 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
-    cluster_key: HexKeys = ""  # the masters' one: opens secrets
+    cluster_key: HexKeys = ""  # the masters' one: opens secrets, confirms runs that follow from runs
     job_user: str = ""  # whom jobs run as that name nobody; empty: the worker's user, or nobody if that is root
     run_as_allowed: str = ""  # users besides that one that jobs may run as, several with commas
 
@@ -269,6 +274,27 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{variable} is not a setting of dcron{hint}")
     return problems
+
+
+def secrets_in(settings: CommonSettings) -> frozenset[str]:
+    """Return every secret that the settings hold; of an address, the password in it, as written and as meant."""
+    found: set[str] = set()
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if not isinstance(value, str):
+            continue
+        if "://" in value:
+            written = _password_in(value)
+            found |= {written, unquote(written)}
+        elif name in SECRETS:
+            found |= {value, *parse_names(value)}
+    return frozenset(filter(None, found))
+
+
+def _password_in(address: str) -> str:
+    """Return what stands between the user and the last @ before the path; the driver is stricter, we need not be."""
+    login, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+    return login.partition(":")[2] if at else ""
 
 
 def parse_names(text: str) -> tuple[str, ...]:

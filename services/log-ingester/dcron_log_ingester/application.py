@@ -5,7 +5,6 @@ from litestar.exceptions import ValidationException
 from litestar.types import ASGIApp
 
 from dcron_core.access.guard import access_guard
-from dcron_core.access.link_cookie import LinkCookie
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.http.application import LARGEST_BODY, api_document, authenticators_of, surrounded
@@ -69,7 +68,7 @@ def application(
 def served(app: Litestar, settings: LogIngesterSettings, clock: Clock, ids: IdSource) -> ASGIApp:
     """Return the application as it is served: closed but to those who are known, and readable for the page."""
     origins = allowed_origins(settings.allowed_origins)
-    authenticators = [*authenticators_of(settings, clock, by_cookie=True), LinkCookie(settings.token)]
+    authenticators = authenticators_of(settings, clock, by_cookie=True)
     closed = surrounded(
         with_problems(app), settings, clock, ids, authenticators=authenticators, allowed_origins=origins
     )

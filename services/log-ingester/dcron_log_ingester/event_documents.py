@@ -23,9 +23,11 @@ from dcron_core.jobs.difference import difference
 from dcron_core.jobs.fold import Applied, Rejected, Repeated
 from dcron_core.jobs.replay import Step
 from dcron_core.ports.log import Record
+from dcron_log_ingester import identity_documents
 from dcron_log_ingester.batches import Document, stored_instant
 from dcron_schemas.audit import FieldChange
 from dcron_schemas.events import JobEvent, JobPaused, LogRecordSkipped
+from dcron_schemas.identity_events import IdentityData, UserGranted, shown
 from dcron_schemas.job import JobSpec
 
 UNREADABLE = "(unreadable)"  # the kind of a record that is stepped over
@@ -62,6 +64,8 @@ def instant_of(step: Step) -> datetime:
 
 def _name(step: Step) -> Document:
     spec = _spec(step)
+    if step.event and isinstance(step.event.data, IdentityData):
+        return {"namespace": identity_documents.namespace_of(step.event.data), "job_name": ""}
     return {"namespace": spec.namespace if spec else "", "job_name": spec.name if spec else ""}
 
 
@@ -74,6 +78,8 @@ def _spec(step: Step) -> JobSpec | None:
 
 
 def _changes(step: Step) -> tuple[FieldChange, ...]:
+    if step.event and isinstance(step.event.data, UserGranted):
+        return identity_documents.grants_changed(step.event.data) if isinstance(step.outcome, Applied) else ()
     return difference(step.before.spec, step.after.spec) if step.before and step.after else ()
 
 
@@ -97,10 +103,12 @@ def _said(event: JobEvent) -> str:
             return f"position {offset}: {reason}"
         case JobPaused(reason=reason):
             return reason
-    return ""
+    return identity_documents.said(event.data) if isinstance(event.data, IdentityData) else ""
 
 
 def _refusal(event: JobEvent, error: CommandRejectedError) -> str:
+    if isinstance(event.data, IdentityData):
+        return f"{identity_documents.said(event.data)}: {identity_documents.refusal(error)}"
     match error:
         case UnknownJobError():
             return "there is no such job"
@@ -123,7 +131,7 @@ def _words(document: Document, step: Step, changes: tuple[FieldChange, ...]) -> 
     for name in ("namespace", "job_name", "kind", "job_id", "actor", "event_id", "request_id", "outcome", "detail"):
         yield document[name]
     said = changes or (step.event.data if step.event else None)
-    yield from _leaves(msgspec.to_builtins(said))
+    yield from _leaves(shown(said) if isinstance(said, IdentityData) else msgspec.to_builtins(said))
 
 
 def _leaves(value: Any) -> Iterator[str]:

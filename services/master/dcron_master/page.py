@@ -1,4 +1,4 @@
-"""The page: the login link, and the web build's files.
+"""The page: the web build's files.
 
 Any path that is no file of the build answers with `index.html`, so that the page's own routes can be
 opened and reloaded.
@@ -9,41 +9,16 @@ from pathlib import Path, PurePosixPath
 
 from litestar import MediaType, Response, get
 from litestar.config.compression import CompressionConfig
-from litestar.datastructures import Cookie
-from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery
-from litestar.response import File, Redirect
+from litestar.params import FromPath
+from litestar.response import File
 
-from dcron_core.access.credentials import matches
-from dcron_core.access.link_cookie import COOKIE, cookie_value
-from dcron_core.access.rules import ANYBODY_LOGGED_IN, OPEN, ruled
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, ruled
 from dcron_core.http.problems import ProblemError
 
 BUILD = Path(__file__).parent / "page"
-COOKIE_LIFE_S = 30 * 24 * 3600
 # A third of the bytes on a phone's line; the API's answers are small, and are compressed by a proxy if at all.
 COMPRESSION = CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=["^/api/"])
-LINK_NEEDED = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>dcron</title><body><h1>dcron</h1>"
-    "<p>This page needs the login link that <code>dcron up</code> printed when it started. "
-    "<code>dcron link</code> prints it again.</p>"
-)
 NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/openapi.json\n"
-
-
-@get("/login", opt=ruled(OPEN), include_in_schema=False, sync_to_thread=False)
-def login(token_secret: NamedDependency[str], token: FromQuery[str] = "") -> Redirect | Response[str]:
-    """Set the cookie from the token of the printed link, and go to the page."""
-    if not token:
-        return Response(LINK_NEEDED, media_type=MediaType.HTML, status_code=401)
-    if not token_secret or not matches(token, token_secret):
-        raise ProblemError(
-            401, "not logged in", "this link's token is not this system's; `dcron link` prints the right one"
-        )
-    cookie = Cookie(
-        key=COOKIE, value=cookie_value(token_secret), httponly=True, samesite="strict", max_age=COOKIE_LIFE_S, path="/"
-    )
-    return Redirect("/", status_code=303, cookies=[cookie], headers={"Cache-Control": "no-store"})
 
 
 @get(["/", "/{path:path}"], opt=ruled(ANYBODY_LOGGED_IN), include_in_schema=False, sync_to_thread=False)

@@ -3,15 +3,17 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
-from litestar import Litestar
+from litestar import Controller, Litestar
 from litestar.di import Provide
 from litestar.types import ASGIApp
 from msgspec import Struct
 
 from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
 from dcron_core.access.guard import access_guard
-from dcron_core.access.link_cookie import LinkCookie
+from dcron_core.access.key_ids import key_ids
+from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -43,10 +45,11 @@ from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
 from dcron_master.gauges import watch_log, watch_readiness
 from dcron_master.history_api import HistoryController
+from dcron_master.identity_service import Identity, identity_of
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.next_ticks import NextTicks
-from dcron_master.page import COMPRESSION, login, page, page_policy
+from dcron_master.page import COMPRESSION, page, page_policy
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
 from dcron_master.sight import sight
@@ -76,9 +79,11 @@ async def open_master(
     """Run a master on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
-    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints)
+    signatures = _signatures(settings)
+    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints, signatures)
     history = History(JobLog(log_, settings.job_events_topic))
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
@@ -91,18 +96,22 @@ async def open_master(
             projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
         )
         skips = RecordSkips(JobLog(log_, settings.job_events_topic), producer, clock, ids)
-        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
+        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector, signatures)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
         background.start("readiness", watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
+        maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
+        identity = identity_of(settings, commands, history, clock, ids, maker)
+        background.start("refusals", identity.refusals.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
         background.start("gauges", watch_log(projector, log_, settings.job_events_topic, workers, clock, metrics))
-        app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(
-            serving(metrics.counted(_served(app, settings, clock, ids)), bound, settings.own_tls)
+        app = _application(
+            settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids, maker, identity
         )
+        served = metrics.counted(_served(app, settings, clock, ids, maker, identity))
+        port = await stack.enter_async_context(serving(served, bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history, app)
 
@@ -120,6 +129,23 @@ async def run(settings: MasterSettings) -> None:
             yield master.background
 
     await run_until_signalled(opened())
+
+
+def _signatures(settings: MasterSettings) -> Signatures:
+    """Return the keys of this master; warn of what workers will refuse for want of one."""
+    signatures = Signatures(settings.signing_key, settings.trusted_keys, settings.cluster_key)
+    if not signatures.signs:
+        log.warning(
+            "DCRON_SIGNING_KEY is not set: workers with DCRON_TRUSTED_KEYS run nothing that this master writes",
+            action="master.unsigned",
+        )
+    elif not signatures.confirms:
+        log.warning(
+            "DCRON_CLUSTER_KEY is not set: workers with DCRON_TRUSTED_KEYS run no retry and no dependant of a run "
+            "whose loss this master finds",
+            action="master.unconfirmed",
+        )
+    return signatures
 
 
 def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
@@ -152,10 +178,11 @@ def _application(
     metrics: MasterMetrics,
     clock: Clock,
     ids: IdSource,
+    maker: AccessTokenMaker | None,
+    identity: Identity,
 ) -> Litestar:
-    maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
     trusted = public_keys(parse_names(settings.trusted_keys))
-    given = {
+    given: dict[str, Any] = {
         "projector": projector,
         "history": history,
         "commands": commands,
@@ -164,20 +191,21 @@ def _application(
         "next_ticks": NextTicks(),
         "clock": clock,
         "ids": ids,
-        "token_secret": settings.token,
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
-    controllers = [JobController, HistoryController, AuditController, WorkerController]
+    given |= identity.given
+    controllers: list[type[Controller]] = [JobController, HistoryController, AuditController, WorkerController]
     return Litestar(
         route_handlers=[
             *controllers,
+            *identity.controllers,
             preview_job,
             forecast_route(clock),
             *access_routes(maker, trusted, clock),
             command_outcome,
             skip_record,
             info,
-            login,
+            *identity.routes,
             page,
             probes(readiness, metrics.registry),
         ],
@@ -195,15 +223,23 @@ def _application(
     )
 
 
-def _served(app: Litestar, settings: MasterSettings, clock: Clock, ids: IdSource) -> ASGIApp:
-    own = [AccessTokenMaker(settings.signing_key, clock).public_key] if settings.signing_key else []
-    authenticators = [*authenticators_of(settings, clock, own=own), LinkCookie(settings.token)]
+def _served(
+    app: Litestar,
+    settings: MasterSettings,
+    clock: Clock,
+    ids: IdSource,
+    maker: AccessTokenMaker | None,
+    identity: Identity,
+) -> ASGIApp:
+    own = [maker.public_key] if maker else []
+    authenticators = [*authenticators_of(settings, clock, own=own), identity.authenticator]
     return surrounded(
         with_problems(app),
         settings,
         clock,
         ids,
         authenticators=authenticators,
+        on_refusal=identity.refusals.of_access,
         login_path="/login",
         policy=page_policy(settings.log_ingester_url),
     )

@@ -49,6 +49,11 @@ app.command(
     name="dlq",
     help="Dead letters, records that were put aside: list, show, replay.",
 )
+app.command(
+    "dcron_standalone.doctor_command:examine_system",
+    name="doctor",
+    help="Say what is wrong with this system, in words.",
+)
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
 app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")
@@ -139,11 +144,19 @@ def run_log_ingester() -> None:
 
 
 @app.command(name="link")
-def print_link() -> None:
-    """Print the link that logs a browser in."""
-    from dcron_standalone.client import find_access
+def print_link(user: str = "admin") -> None:
+    """Print a new link that logs a browser in, once, within an hour.
 
-    say(find_access().link)
+    Parameters
+    ----------
+    user
+        Whom it logs in. Making links needs the role admin on *; the token of `dcron up` has it.
+    """
+    from dcron_standalone.first_user import login_link
+    from dcron_standalone.job_commands import connected
+
+    with connected() as client:
+        say(login_link(client, user))
 
 
 @app.command(name="version")

@@ -9,18 +9,21 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from msgspec import Struct
 
+from dcron_core.access.signing import Signatures
 from dcron_core.clock import Clock
 from dcron_core.errors import DcronError, SettingsError
-from dcron_core.settings import CLIENT_VARIABLES, MasterSettings, load
+from dcron_core.settings import CLIENT_VARIABLES, LogIngesterSettings, MasterSettings, load
 from dcron_standalone.children import Child, Starter
-from dcron_standalone.client import Client, trusting
+from dcron_standalone.client import ApiError, Client, trusting
 from dcron_standalone.components import COMPONENTS
 from dcron_standalone.data_directory import Access, DataDirectory, ServerAddresses
 from dcron_standalone.demo import apply_demo
+from dcron_standalone.first_user import ensure_first_user, login_link
 from dcron_standalone.ports import LOOPBACK, is_free
 from dcron_standalone.server import Server
 from dcron_standalone.servers import LocalServers
@@ -29,8 +32,10 @@ from dcron_standalone.terminal import note, say
 
 LOOK_EVERY_S = 0.1
 READY_TIMEOUT_S = 120.0
+UNAVAILABLE = 503
 MOST_CRASHES_AT_START = 4
 SERVICE_GRACE_S = 45.0  # more than a service's own phases of stopping take
+OWN_KEYS = {f"DCRON_{name}{form}" for name in ("SIGNING_KEY", "CLUSTER_KEY") for form in ("", "_FILE")}  # in our files
 DOWN_ORDER = ("worker", "log-ingester", "master")
 DOWN_TEXT = {
     "worker": "workers let their runs finish, for a while",
@@ -119,12 +124,25 @@ class Stack:
         self._directory.write_servers(self._server_addresses())
         self._start_services()
         self._directory.write_access(self._access)
-        if self._options.demo:
-            client = Client(self._access)
-            apply_demo(client)
-            client.close()
+        with closing(Client(self._access)) as client:
+            if self._options.demo:
+                apply_demo(client)
+            link = self._link(client)
         say(f"ready after {self._clock.monotonic() - began:.1f} s; Ctrl-C stops it")
-        say(f"\n  Open  {self._access.link}\n", style="bold")
+        say(f"\n  Open  {link}\n", style="bold")
+
+    def _link(self, client: Client) -> str:
+        """Return where to go with a browser: a link that lets the first user in, once."""
+        began = self._clock.monotonic()
+        while True:
+            try:
+                return login_link(client) if ensure_first_user(client) else f"{self._access.url}/login"
+            except ApiError as error:
+                unavailable = error.problem is not None and error.problem.status == UNAVAILABLE
+                if not unavailable or self._clock.monotonic() - began > READY_TIMEOUT_S:
+                    raise
+            if self._interruption.wanted.wait(LOOK_EVERY_S):  # a long log is still being read
+                raise StoppedError("told to stop")
 
     def watch(self) -> None:
         """Wait until we are told to stop; start again whatever ends before."""
@@ -175,8 +193,17 @@ class Stack:
             load(COMPONENTS[component].settings, self._environment(component, index))
 
     def _server_addresses(self) -> ServerAddresses:
-        settings = load(MasterSettings, self._environment("master", 0))
-        return ServerAddresses(settings.etcd, settings.kafka, settings.etcd_prefix, settings.topic_prefix)
+        master = load(MasterSettings, self._environment("master", 0))
+        ingester = load(LogIngesterSettings, self._environment("log-ingester", 0))
+        return ServerAddresses(
+            etcd=master.etcd,
+            kafka=master.kafka,
+            etcd_prefix=master.etcd_prefix,
+            topic_prefix=master.topic_prefix,
+            mongodb=ingester.mongodb,
+            mongodb_database=ingester.mongodb_database,
+            log_ingester_url=master.log_ingester_url,
+        )
 
     def _server_ready(self, server: Server, seconds: float) -> None:
         say(f"  {server.name:<14} answers after {seconds:4.1f} s  {server.address}")
@@ -254,12 +281,22 @@ class Stack:
             "DCRON_ALLOWED_ORIGINS": f"{master},{master.replace(LOOPBACK, 'localhost')}",
         }
         ours |= {f"DCRON_{name.upper()}": address for name, address in self._addresses.items()}
+        ours["DCRON_TRUSTED_KEYS"] = self._trusted_keys()
         if component == "log-ingester":
             ours["DCRON_AUDIT_KEY_FILE"] = str(self._directory.audit_key_file)
+        if component == "master":
+            ours["DCRON_SIGNING_KEY_FILE"] = str(self._directory.signing_key_file)
+        if component in ("master", "worker"):
+            ours["DCRON_CLUSTER_KEY_FILE"] = str(self._directory.cluster_key_file)
         if component == "worker":
             ours["DCRON_WORKER_PORT"] = str(self._options.worker_port + index)
             ours["DCRON_WORKER_DATA"] = str(self._directory.path / f"worker-{index + 1}")
-        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES} | ours
+        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES | OWN_KEYS} | ours
+
+    def _trusted_keys(self) -> str:
+        """Return the public key of this master, and those that the user wants trusted besides: former ones."""
+        own = Signatures(self._directory.signing_key_file.read_text().strip()).public_key
+        return ",".join(filter(None, (own, os.environ.get("DCRON_TRUSTED_KEYS", ""))))
 
     def _stop_children(self, children: Sequence[Child]) -> None:
         """Stop them at the same time; kill those that take too long."""

@@ -25,6 +25,8 @@ def up(options: UpOptions, clock: Clock | None = None, ids: IdSource | None = No
             options.master_url, directory.token(ids), str(Path(options.ca).absolute()) if options.ca else ""
         )
         directory.audit_key(ids)
+        directory.signing_key(ids)
+        directory.cluster_key(ids)
         stack = Stack(options, directory, access, interruption, clock or SystemClock())
         stack.check()
         try:

@@ -20,6 +20,7 @@ MASKED = "***"
 LEAST = 4  # characters
 LEAST_BASE64 = 8
 MOST_SEARCHES = 128  # beyond that, one look at each character is quicker
+FEW = 4
 
 Span = tuple[int, int]  # from, to
 
@@ -50,14 +51,14 @@ class Mask:
         begun = len(text)
         for at in self._hits(text):
             for length, patterns in self._by_beginning[text[at : at + LEAST]]:
-                if text[at : at + length] in patterns:
+                if _stands_at(text, at, length, patterns):
                     found.append((at, at + length))
                     break
-            if self._may_begin(text, at):
-                begun = min(begun, at)
+            if at < begun and self._may_begin(text, at):
+                begun = at
         for at in range(max(0, len(text) - LEAST + 1), len(text)):
-            if self._may_begin(text, at):
-                begun = min(begun, at)
+            if at < begun and self._may_begin(text, at):
+                begun = at
         return _joined(found), begun
 
     def _hits(self, text: str) -> Iterator[int]:
@@ -118,6 +119,13 @@ class MaskedText:
             pieces.append(text[at:certain])
             self._is_masked = False
         return "".join(pieces)
+
+
+def _stands_at(text: str, at: int, length: int, patterns: set[str]) -> bool:
+    """Tell whether one of the patterns, all of that length, is there."""
+    if len(patterns) <= FEW:  # nearly always: then nothing is copied
+        return any(text.startswith(pattern, at) for pattern in patterns)
+    return text[at : at + length] in patterns
 
 
 def _joined(spans: list[Span]) -> list[Span]:

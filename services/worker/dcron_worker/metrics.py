@@ -35,6 +35,11 @@ class WorkerMetrics(ServiceMetrics):
         self.unreadable = Counter(
             "dcron_worker_unreadable_total", "Values in etcd that could not be used.", registry=self.registry
         )
+        self.refused = Counter(
+            "dcron_worker_definitions_refused_total",
+            "Versions of definitions and requests in etcd that no trusted key vouches for.",
+            ["reason"], registry=self.registry,
+        )  # fmt: skip
         self.spool_records = Gauge(
             "dcron_worker_spool_records", "Records on disk that Kafka does not have yet.", registry=self.registry
         )

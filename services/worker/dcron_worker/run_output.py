@@ -13,7 +13,7 @@ from dcron_schemas.records import Execution, OutputChunk
 from dcron_worker.entries import Entries
 from dcron_worker.mask import Mask, MaskedText
 from dcron_worker.metrics import WorkerMetrics
-from dcron_worker.output import Chunk, Stream
+from dcron_worker.output import CHUNK_BYTES, Chunk, Stream
 from dcron_worker.output_bound import OutputBound
 
 
@@ -63,6 +63,10 @@ class RunOutput:
         self._metrics.output_cut.labels("limit").inc(self._bound.left_out)
 
     def _bounded(self, chunk: Chunk) -> None:
+        if len(chunk.text) > CHUNK_BYTES:  # with what was held back before it
+            for begin in range(0, len(chunk.text), CHUNK_BYTES):
+                self._bounded(replace(chunk, text=chunk.text[begin : begin + CHUNK_BYTES]))
+            return
         for piece in self._bound.take(chunk):
             self._put(piece)
 

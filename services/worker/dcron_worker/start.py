@@ -39,9 +39,9 @@ def process_start(spec: JobSpec, execution: Execution, users: JobUsers, secrets:
     return ProcessStart(program, mask)
 
 
-def call_start(call: HttpCall, execution: Execution, secrets: SecretsKnown) -> CallStart:
+def call_start(call: HttpCall, namespace: str, execution: Execution, secrets: SecretsKnown) -> CallStart:
     """Return how to call; raise SecretError if that cannot be told here."""
-    headers, values = secrets.revealed(execution.namespace, call.headers)
+    headers, values = secrets.revealed(namespace, call.headers)
     for name, value in headers.items():
         if not value.isascii() or not (value.isprintable() or not value):
             raise SecretError(

@@ -32,13 +32,22 @@ from dcron_log_ingester.batches import batch_of, stored_instant
 from dcron_log_ingester.hub import Hub
 from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.replayer import Replayer
-from dcron_schemas.codec import encode
+from dcron_schemas.codec import decode_event, encode
+from dcron_schemas.events import JobEvent
 from dcron_schemas.identity import Grants
-from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, OutputChunk, TickSkipped
+from dcron_schemas.records import (
+    Execution,
+    ExecutionFinished,
+    ExecutionRecord,
+    ExecutionStarted,
+    OutputChunk,
+    TickSkipped,
+)
 from tests.services import EXECUTIONS, JOB_EVENTS, TOKEN, Ports
 from tests.unit.access.memory_archive import MemoryArchive
 
 SIGNING_KEY = "11" * 32
+CLUSTER_KEY = "33" * 32
 HERE, ELSEWHERE = "here", "elsewhere"
 ASKERS: dict[str, Grants] = {
     "nobody": {},
@@ -70,8 +79,9 @@ class Subject(Struct):
 class World:
     """The services, and clients of them."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, token: str = TOKEN) -> None:
         self.ports = ports
+        self.token = token
         self.store = MemoryArchive()
         self.hub = Hub(ports.clock)
         self.tokens = AccessTokenMaker(SIGNING_KEY, ports.clock)
@@ -89,7 +99,7 @@ class World:
         """Ask as somebody; None: without any token, "bootstrap": with the settings' own."""
         headers = dict(arguments.pop("headers", {}))
         if asker is not None:
-            headers["Authorization"] = f"Bearer {TOKEN if asker == 'bootstrap' else self.token_of(asker)}"
+            headers["Authorization"] = f"Bearer {self.token if asker == 'bootstrap' else self.token_of(asker)}"
         return await self.http.request(method, self.urls[service] + path, headers=headers, **arguments)
 
     async def subject(self, namespace: str = HERE) -> Subject:
@@ -135,32 +145,41 @@ class World:
             namespace=namespace, job_version=1, trigger="request", due_at=now, attempt=1, worker_id="w", claimed_at=now,
         )  # fmt: skip
 
+    def job_events(self) -> list[JobEvent]:
+        """Return what is in the log."""
+        [partition] = self.ports.log.partitions(JOB_EVENTS)
+        events = [decode_event(record.value) for record in partition.read(0, 1_000_000)]
+        return [event for event in events if isinstance(event, JobEvent)]
+
     async def archived(self) -> None:
         """Wait until the log-ingester knows what the log holds."""
         await self.archive.passed(await self.history.at_end())
 
-    def publish(self, *records: Any) -> None:
+    def publish(self, *records: ExecutionRecord) -> None:
         """Let the live views have records as from the log."""
-        self.hub.publish(
-            Record(EXECUTIONS, 0, 0, "k", encode(record), self.ports.clock.now()) for record in records
-        )  # fmt: skip
+        for record in records:
+            key = record.execution_id if isinstance(record, OutputChunk) else record.execution.execution_id
+            self.hub.publish([Record(EXECUTIONS, 0, 0, key, encode(record), self.ports.clock.now())])
 
 
 @asynccontextmanager
 async def world(tmp_path: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[World]:
     """Open everything."""
     ports = Ports()
-    made = World(ports)
+    made = World(ports, settings.get("token", TOKEN))
     trusted = made.tokens.public_key.public_bytes_raw().hex()
     async with AsyncExitStack() as stack:
         common = {name: value for name, value in settings.items() if name != "allowed_origins"}
-        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **common))
-        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **common))
+        ingester = await _log_ingester(stack, made, clock or ports.clock, trusted, settings)
+        urls = {"log_ingester_url": ingester}
+        keys = {"cluster_key": CLUSTER_KEY} | common
+        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **urls, **keys))
+        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **keys))
         made.routes |= {"master": master.routes, "worker": worker.routes}
         made.urls |= {
             "master": f"http://127.0.0.1:{master.port}",
             "worker": f"http://127.0.0.1:{worker.port}",
-            "log-ingester": await _log_ingester(stack, made, clock or ports.clock, trusted, settings),
+            "log-ingester": ingester,
         }
         made.http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, trust_env=False))
         await made.history.caught_up.wait()

@@ -46,6 +46,10 @@ ARCHIVES = {
         "0c6312fd06acef60d51f26b9582ce85acb3c85b21275ab1cd4374a3ce1144fe6",
         "c05b2cfbe769d3bcd090c08c539cedfe9f7c657e7fa5c1b26b4ae3d0321c4696",
     ),
+    "v4": (
+        "cbd50671f2618a7412415fa26e162368cbd8f09e0ad973220ead64859872188a",
+        "85d012ec37ab2a716f6d931f7fb447a5007dddf5588ce909b81c66aa98509a85",
+    ),
 }
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dcron_core.access.link_cookie import csrf_value
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.errors import LogUnavailableError
 from dcron_core.ports.store import Put, Transaction
 from dcron_schemas.events import JobCreated
-from tests.services import JOB_EVENTS, KEYS, TOKEN, Ports
+from tests.people import add_user, browser, link_of
+from tests.services import JOB_EVENTS, KEYS, Ports
 
 HELLO = {"name": "hello", "run": {"shell": "echo hello"}, "schedule": {"every": "1h"}}
 
@@ -218,7 +218,7 @@ async def test_nothing_but_the_probes_answers_without_the_token() -> None:
                 assert (answer.status_code == 401) is (path not in open_paths), (method, path, answer.status_code)
         for path in ("/", "/jobs/x", "/metrics", "/api", "/api/openapi.json", "/assets/x.js"):
             assert (await stranger.get(path)).status_code == 401, path
-        assert (await stranger.get("/login", params={"token": "wrong"})).status_code == 401
+        assert (await stranger.get("/login", params={"link": "wrong"})).status_code == 401
     assert await ports.job_table() == {}
 
 
@@ -240,23 +240,24 @@ async def test_the_page_is_sent_compressed_to_who_reads_that_and_the_api_is_not(
     assert "content-encoding" not in answer.headers
 
 
-async def test_the_login_link_sets_a_cookie_that_reads_but_changes_nothing_from_elsewhere() -> None:
-    """G11: a page of another origin cannot use the cookie for commands."""
+async def test_the_cookie_of_a_session_reads_but_changes_nothing_from_elsewhere() -> None:
+    """G11: a page of another origin cannot use the cookie for commands, nor can one that lacks the CSRF token."""
     ports = Ports()
-    async with ports.master() as (master, _):
-        base = f"http://127.0.0.1:{master.port}"
-        async with httpx.AsyncClient(base_url=base, trust_env=False) as browser:
-            login = await browser.get("/login", params={"token": TOKEN})
-            assert login.status_code == 303
-            assert TOKEN not in login.headers["set-cookie"]
-            assert "HttpOnly" in login.headers["set-cookie"]
-            assert (await browser.get("/api/v1/jobs")).status_code == 200
-            foreign = await browser.post("/api/v1/jobs", json=HELLO, headers={"Origin": "http://evil.example"})
-            assert foreign.status_code == 403
-            assert (await browser.post("/api/v1/jobs", json=HELLO)).status_code == 403
-            own_page = {"Origin": base, "X-CSRF-Token": csrf_value(TOKEN)}
-            own = await browser.post("/api/v1/jobs", json=HELLO, headers=own_page)
-            assert own.status_code == 201
+    async with ports.master() as (master, client), browser(master.port) as ada:
+        await add_user(client, "ada", {"*": "admin"}, password="")
+        assert (await ada.client.get(await link_of(client, "ada"))).status_code == 303
+        await ada.session()
+        own = {"Origin": f"http://127.0.0.1:{master.port}"}
+        assert (await ada.client.get("/api/v1/jobs")).status_code == 200
+        for headers in (
+            {"Origin": "http://evil.example", "X-CSRF-Token": ada.csrf},
+            {},
+            own,
+            own | {"X-CSRF-Token": "x"},
+        ):
+            assert (await ada.client.post("/api/v1/jobs", json=HELLO, headers=headers)).status_code == 403
+        created = await ada.send("POST", "/api/v1/jobs", json=HELLO)
+        assert (created.status_code, created.json()["updated_by"]) == (201, "ada")
 
 
 async def test_pages_of_jobs_are_stable_and_complete() -> None:

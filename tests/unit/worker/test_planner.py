@@ -222,9 +222,9 @@ def test_the_planner_knows_who_comes_after_whom(planner: Planner) -> None:
     entry = job("b")
     entry = replace(entry, spec=replace(entry.spec, after=(After(job="job-a"),)))
     planner.job_stands(entry, revision=5)
-    assert planner.dependants.of("default", "job-a") == [entry]
+    assert planner.dependants_of("default", "job-a") == [entry]
     planner.job_gone("b")
-    assert planner.dependants.of("default", "job-a") == []
+    assert planner.dependants_of("default", "job-a") == []
 
 
 def test_a_job_that_nobody_looks_at_takes_little_more_memory_than_its_definition() -> None:

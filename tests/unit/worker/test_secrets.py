@@ -1,18 +1,20 @@
 """Secrets in runs: put in at the start, masked in all that is written, told by their names when they cannot be had."""
 
 import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dcron_core.access.sealing import Sealer
+from dcron_core.access.sealing import MOST_BYTES, Sealer
 from dcron_core.ports.store import Delete, Put, Transaction
 from dcron_schemas.codec import encode
 from dcron_schemas.identity import SecretEntry
 from dcron_schemas.records import ExecutionFinished, OutputChunk
-from tests.services import EXECUTIONS, KEYS, Ports
+from dcron_worker.output import CHUNK_BYTES
+from tests.services import EXECUTIONS, JOB_EVENTS, KEYS, Ports
 from tests.unit.worker.test_executors import PATIENCE_S, ask_for_run, end_and_output, put, spec
 from tests.unit.worker.test_http_call import answers, server
 
@@ -44,6 +46,12 @@ async def run_with(
         await ports.wait_for(ExecutionFinished)
     finished, output = end_and_output(ports.records())
     return finished, {name: text_of(output, name) for name in ("stdout", "stderr")}, ports
+
+
+async def run_of_output(script: str, data: Path, value: Put) -> tuple[ExecutionFinished, list[OutputChunk]]:
+    """Run a script with the secret TOKEN that it does not print; return its end and its output."""
+    _, _, ports = await run_with({"run": {"shell": "unset TOKEN; " + script}, "env": ENV}, data, value)
+    return end_and_output(ports.records())
 
 
 def text_of(output: list[OutputChunk], stream: str) -> str:
@@ -102,6 +110,16 @@ async def test_it_is_masked_where_the_output_is_cut_and_undecodable_bytes_stay_w
         assert head.startswith("0\ufffd***\ufffd1\ufffd***\ufffd2")
         assert tail.endswith("399\ufffd***\ufffd")
         assert set(head + tail) <= set("0123456789*\ufffd")
+
+
+async def test_what_was_held_back_does_not_make_a_chunk_too_large(tmp_path: Path) -> None:
+    """Nearly all of a large value comes, and then something else: all of it is output, in chunks as usual."""
+    value = "x" * (MOST_BYTES - 1) + "y"
+    script = f"head -c {MOST_BYTES - 1} /dev/zero | tr '\\0' x; sleep 0.3; head -c 30000 /dev/zero | tr '\\0' z"
+    finished, output = await run_of_output(script, tmp_path, secret(value))
+    assert finished.outcome == "succeeded"
+    assert max(len(chunk.text) for chunk in output) <= CHUNK_BYTES
+    assert text_of(output, "stdout") == "x" * (MOST_BYTES - 1) + "z" * 30000
 
 
 async def test_live_output_is_not_held_back(tmp_path: Path) -> None:
@@ -195,8 +213,9 @@ async def test_a_start_that_fails_does_not_tell_the_value(tmp_path: Path) -> Non
     assert finished.error == "there is no program 'no-such-program' in PATH=/bin:/***"
 
 
-async def test_a_call_sends_its_secret_and_nobody_sees_it(tmp_path: Path) -> None:
-    """G11: in a header of the call; masked in the answer's head and body, and in why it failed."""
+async def test_a_call_sends_its_secret_and_nobody_sees_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """G11: in a header of the call; masked in the answer's head and body, in why it failed, and not in the log."""
+    caplog.set_level(logging.DEBUG)
     value, seen = "s3cret+/value", dict[str, str]()
 
     async def answer(request: str, headers: dict[str, str], body: bytes, writer: asyncio.StreamWriter) -> None:
@@ -210,6 +229,7 @@ async def test_a_call_sends_its_secret_and_nobody_sees_it(tmp_path: Path) -> Non
     assert finished.error == "it was answered 403 No ***; expected is 2xx"
     assert output["stdout"] == "not ***\n"
     assert "x-echo: ***" in output["stderr"]
+    assert value not in caplog.text
     assert value.encode() not in await all_that_was_written(ports)
 
 
@@ -219,3 +239,33 @@ async def test_a_secret_that_no_header_may_hold_is_told_and_not_sent(tmp_path: P
         finished, _, ports = await run_with({"run": {"http": call}}, tmp_path / value[:3], secret(value))
         assert finished.error.startswith("the header X-Token cannot be sent")
         assert value.encode() not in await all_that_was_written(ports)
+
+
+async def test_whoever_reads_definition_history_or_log_sees_the_reference_only(tmp_path: Path) -> None:
+    """G11: from the command to the end of the run: each answer of the API, each event and each record."""
+    ports = Ports()
+    await put(ports, secret())
+    job = {"name": "uses-it", "run": {"shell": 'echo "$TOKEN"'}, "env": ENV, "schedule": {"every": "1h"}}
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        ports.master(cluster_key=KEY) as (_, client),
+        ports.worker(tmp_path, cluster_key=KEY),
+    ):
+        made = await client.post("/api/v1/jobs", json=job)
+        path = f"/api/v1/jobs/{made.json()['job_id']}"
+        asked = await client.post(f"{path}/run", json={})
+        (finished,) = await ports.wait_for(ExecutionFinished)
+        changed = await client.patch(path, json={"description": "changed"}, headers={"If-Match": '"1"'})
+        answers = [made, asked, changed, *[await client.get(each) for each in ("/api/v1/jobs", path)]]
+        written = await all_that_was_written(ports)
+    for answer in answers:
+        assert answer.status_code < 300, answer.text
+        assert VALUE not in answer.text
+    assert made.json()["spec"]["env"] == ENV
+    assert isinstance(finished, ExecutionFinished)
+    assert finished.outcome == "succeeded"
+    (events,) = ports.log.partitions(JOB_EVENTS)
+    for data in (written, *(record.value for record in events.read(0, 1_000_000))):
+        assert VALUE.encode() not in data
+        assert b"s3cret" not in data
+    assert b"${secret:TOKEN}" in b"".join(record.value for record in events.read(0, 1_000_000))

@@ -11,7 +11,15 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from dcron_core.access.directory import Directory, is_administrator
-from dcron_core.errors import NotPossibleError, NotThereError, UserTakenError
+from dcron_core.errors import (
+    DisabledUserError,
+    GrantsChangedError,
+    LastAdministratorError,
+    LinkUsedError,
+    NotPossibleError,
+    NotThereError,
+    UserTakenError,
+)
 from dcron_core.jobs.changes import (
     DirectoryChange,
     SecretGone,
@@ -67,6 +75,8 @@ def _added(directory: Directory, event: JobEvent, data: UserAdded) -> Changes:
 
 
 def _granted(directory: Directory, _event: JobEvent, data: UserGranted) -> Changes:
+    if _user(directory, data.user).grants != data.before:  # whoever granted this may have had no say in the others
+        raise GrantsChangedError(f"the grants of user {data.user!r} were changed meanwhile; look at them again")
     return _changed(directory, data.user, grants=data.grants)
 
 
@@ -102,7 +112,7 @@ def _logged_in(directory: Directory, event: JobEvent, data: LoggedIn) -> Changes
     links = _standing(user.links, event)
     if data.how == "link":
         if all(each.digest != data.link for each in links):
-            raise NotPossibleError("this login link was used already, or has expired; ask for another one")
+            raise LinkUsedError("this login link was used already, or has expired; ask for another one")
         links = tuple(each for each in links if each.digest != data.link)
     session = SessionEntry(
         session_id=data.session_id,
@@ -200,7 +210,7 @@ def _user(directory: Directory, name: str) -> UserEntry:
 def _let_in(directory: Directory, name: str) -> UserEntry:
     user = _user(directory, name)
     if not user.enabled:
-        raise NotPossibleError(f"user {name!r} is disabled; an admin enables it with `dcron user enable {name}`")
+        raise DisabledUserError(f"user {name!r} is disabled; an admin enables it with `dcron user enable {name}`")
     return user
 
 
@@ -216,7 +226,7 @@ def _changed(directory: Directory, name: str, **fields: Any) -> Changes:
 
 def _require_administrator_besides(directory: Directory, user: UserEntry) -> None:
     if directory.administrators() == {user.name}:
-        raise NotPossibleError(
+        raise LastAdministratorError(
             f"user {user.name!r} is the last one who may administer the system and is let in; make another one first: "
             "`dcron user grant <name> '*=admin'`"
         )

@@ -24,8 +24,8 @@ class _Contents(Struct, frozen=True):
 class Sealer:
     """Seals and opens with the keys of `DCRON_CLUSTER_KEY`: 64 hexadecimal digits each, several with commas."""
 
-    def __init__(self, cluster_key: str) -> None:
-        keys = [derived_key(key, PURPOSE) for key in cluster_key.split(",") if key]
+    def __init__(self, cluster_key: str, purpose: bytes = PURPOSE) -> None:
+        keys = [derived_key(key, purpose) for key in cluster_key.split(",") if key]
         self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
     def seal(self, namespace: str, name: str, value: str) -> str:

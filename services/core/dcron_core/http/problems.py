@@ -17,6 +17,7 @@ from dcron_core.errors import (
     NameTakenError,
     NotThereError,
     OutcomeUnknownError,
+    SealError,
     UnavailableError,
     UnknownJobError,
     UnknownVersionError,
@@ -59,6 +60,8 @@ def problem_of(error: Exception, *, reading: bool = False) -> Problem:
             return Problem(title="the job is not valid", status=422, detail=str(error), errors=tuple(error.problems))
         case ForbiddenError():
             return Problem(title="not allowed", status=403, detail=str(error))
+        case SealError():
+            return Problem(title="not possible", status=409, detail=str(error))
         case CommandRejectedError():
             return _refusal(error)
         case WrongInstantError():
@@ -127,7 +130,9 @@ def _handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes
     problem = replace(problem_of(error, reading=request.method == "GET"), instance=request_id_of(request.scope))
     if problem.status >= 500:
         log.error("request failed", action="http.failed", path=request.url.path, error=repr(error), exc_info=error)
-    headers = {"Retry-After": "1"} if problem.status == 503 else None
+    headers = (
+        {"Retry-After": "1"} if problem.status == 503 else error.headers if isinstance(error, ProblemError) else None
+    )
     return problem_response(problem, headers)
 
 

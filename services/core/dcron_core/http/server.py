@@ -96,7 +96,7 @@ async def serving(app: ASGIApp, bound: socket.socket, tls: TlsFiles = _PLAINTEXT
     context = tls.server_context()
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2, ws="websockets-sansio",
-        ws_max_size=1 << 20, ssl_context_factory=None if context is None else lambda *_: context,
+        ws_max_size=1 << 20, server_header=False, ssl_context_factory=None if context is None else lambda *_: context,
     )  # fmt: skip
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="http")
