@@ -214,6 +214,8 @@ class Deployment:
         own = {key: self._local(name, value) for key, value in self.services[name].environment.items()}
         ours = {key: os.environ[key] for key in INHERITED if key in os.environ}
         ours["PATH"] = f"{self._bin}:{ours['PATH']}"
+        if "FORWARDED_ALLOW_IPS" in own:
+            own["FORWARDED_ALLOW_IPS"] = LOOPBACK  # where the proxy is here
         return ours | own | self._own_port(name)
 
     def _own_port(self, name: str) -> dict[str, str]:

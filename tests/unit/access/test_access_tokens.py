@@ -17,7 +17,6 @@ from dcron_core.access.access_tokens import LIFE, AccessTokenMaker, AccessTokens
 from dcron_core.access.principal import Principal
 from dcron_schemas.api import Problem
 from dcron_schemas.identity import AccessToken, PublicKeys
-from tests.services import TOKEN
 from tests.unit.access.world import SIGNING_KEY, World, world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
