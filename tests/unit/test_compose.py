@@ -119,7 +119,13 @@ def test_the_page_and_the_log_ingester_have_one_origin(made: Path) -> None:
         master, ingester = settings_of(f"master-{number}", made), settings_of(f"log-ingester-{number}", made)
         assert isinstance(master, MasterSettings)
         assert isinstance(ingester, LogIngesterSettings)
-        assert master.log_ingester_url == ingester.allowed_origins == origin == "https://localhost:8443"
+        assert (
+            master.log_ingester_url
+            == master.public_url
+            == ingester.allowed_origins
+            == origin
+            == "https://localhost:8443"
+        )
     assert SERVICES["proxy"].text["ports"] == ["127.0.0.1:8443:8443"]
 
 

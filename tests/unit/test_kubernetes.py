@@ -286,6 +286,7 @@ async def test_the_ingress_sends_each_path_to_the_service_that_has_it() -> None:
     assert goes_to("/ws/feed") == "log-ingester"
     assert goes_to("/jobs/some") == "master"
     origin = "https://dcron.example.org"
+    assert config_of("master")["DCRON_PUBLIC_URL"] == origin
     assert config_of("master")["DCRON_LOG_INGESTER_URL"] == config_of("log-ingester")["DCRON_ALLOWED_ORIGINS"] == origin
 
 
