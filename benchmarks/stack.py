@@ -4,6 +4,7 @@ The code of `dcron up` starts them, with the settings' defaults; nothing is left
 """
 
 import os
+import pwd
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ WORKERS = 2
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 30.0
 TOKEN = "a-token-for-one-benchmark"
+JOB_USER = {"DCRON_JOB_USER": pwd.getpwuid(os.geteuid()).pw_name}  # jobs write into directories of the benchmarks
 
 
 class RunningStack(Struct, frozen=True):
@@ -50,7 +52,7 @@ def running_servers(*names: str, data: Path | None = None) -> Iterator[LocalServ
 @contextmanager
 def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
     """Run everything that `dcron up` runs, with `settings` besides the defaults."""
-    with _environment(settings or {}), running_servers() as servers, _directory() as data:
+    with _environment({**JOB_USER, **(settings or {})}), running_servers() as servers, _directory() as data:
         first_port = _free_ports(2 + WORKERS)
         options = UpOptions(
             data=data,
@@ -112,6 +114,7 @@ def started_service(component: str, settings: Mapping[str, str]) -> Iterator[Sup
             component,
             [sys.executable, "-P", "-m", "dcron_standalone", component],
             environment=environment
+            | JOB_USER
             | {"DCRON_TOKEN": TOKEN, f"DCRON_{variable}_PORT": str(port), "DCRON_WORKER_DATA": str(data), **settings},
             log=data / f"{component}.log",
             url=f"http://{LOOPBACK}:{port}",

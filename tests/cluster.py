@@ -1,6 +1,7 @@
 """dcron's services as separate processes, on servers that run already; for tests that see them from outside."""
 
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +95,7 @@ class Cluster:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("DCRON_")}
         return inherited | {
             "DCRON_TOKEN": TOKEN,
+            "DCRON_JOB_USER": pwd.getpwuid(os.geteuid()).pw_name,  # jobs write into directories of the tests
             "DCRON_ETCD": self.servers.etcd,
             "DCRON_KAFKA": self.servers.kafka,
             "DCRON_MONGODB": self.servers.mongodb,

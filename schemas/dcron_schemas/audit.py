@@ -16,6 +16,9 @@ from dcron_schemas.records import SkipReason
 EventKind = Literal[
     "LogOpened", "JobCreated", "JobUpdated", "JobReverted", "JobRestored", "JobPaused", "JobResumed", "JobDeleted",
     "RunRequested", "KillRequested", "LogRecordSkipped",
+    "UserAdded", "UserGranted", "PasswordSet", "UserDisabled", "UserEnabled", "UserRemoved",
+    "LoginLinkMade", "LoggedIn", "LoggedOut", "TokenCreated", "TokenRevoked", "LoginRefused", "AccessRefused",
+    "SecretSet", "SecretRemoved",
 ]  # fmt: skip
 
 
@@ -178,7 +181,7 @@ class EventView(Struct, frozen=True, kw_only=True):
     position: int
     event_id: str
     kind: str  # "(unreadable)" for a record that was stepped over
-    job_id: str  # "": about the log itself
+    job_id: str  # "": about no job: about the log itself, users, tokens, secrets
     namespace: str
     job_name: str
     actor: str

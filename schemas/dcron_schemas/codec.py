@@ -5,6 +5,7 @@ from typing import TypeVar
 import msgspec
 
 from dcron_schemas.events import SCHEMA_VERSION, JobEvent, UnknownEvent
+from dcron_schemas.identity import ApiTokenEntry, SecretEntry, UserEntry
 from dcron_schemas.records import SCHEMA_VERSION as RECORD_VERSION
 from dcron_schemas.records import ExecutionRecord
 from dcron_schemas.state import (
@@ -32,8 +33,8 @@ _record_decoder: msgspec.json.Decoder[ExecutionRecord] = msgspec.json.Decoder(Ex
 _state_decoders: dict[type, msgspec.json.Decoder[object]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
-        ActiveRun, ClockBeat, DependencyMarks, DrainWanted, ExecutionEntry, JobEntry, KillWanted, Projection,
-        RunWanted, TickCursor, WorkerEntry,
+        ActiveRun, ApiTokenEntry, ClockBeat, DependencyMarks, DrainWanted, ExecutionEntry, JobEntry, KillWanted,
+        Projection, RunWanted, SecretEntry, TickCursor, UserEntry, WorkerEntry,
     )
 }  # fmt: skip
 

@@ -1,5 +1,7 @@
 """What happened to jobs: the records of `cron.job-events`, the only truth about jobs (design §4, §5).
 
+What happened to users, tokens and secrets stands there too: `identity_events`.
+
 A record's Kafka key is the job id; its offset is its position in the log. An event in the log is a
 request that was written down: whether it took effect is decided by the fold (`dcron_core.jobs.fold`),
 the same way by every reader, for ever.
@@ -9,9 +11,26 @@ from datetime import datetime
 
 from msgspec import Raw, Struct
 
+from dcron_schemas.identity_events import (
+    AccessRefused,
+    LoggedIn,
+    LoggedOut,
+    LoginLinkMade,
+    LoginRefused,
+    PasswordSet,
+    SecretRemoved,
+    SecretSet,
+    TokenCreated,
+    TokenRevoked,
+    UserAdded,
+    UserDisabled,
+    UserEnabled,
+    UserGranted,
+    UserRemoved,
+)
 from dcron_schemas.job import JobSpec
 
-SCHEMA_VERSION = 3  # of the envelope and all payloads below
+SCHEMA_VERSION = 4  # of the envelope and all payloads below
 
 
 class LogOpened(Struct, frozen=True, gc=False, tag=True, tag_field="kind"):
@@ -95,6 +114,21 @@ EventData = (
     | RunRequested
     | KillRequested
     | LogRecordSkipped
+    | UserAdded
+    | UserGranted
+    | PasswordSet
+    | UserDisabled
+    | UserEnabled
+    | UserRemoved
+    | LoginLinkMade
+    | LoggedIn
+    | LoggedOut
+    | TokenCreated
+    | TokenRevoked
+    | LoginRefused
+    | AccessRefused
+    | SecretSet
+    | SecretRemoved
 )
 
 
@@ -102,7 +136,7 @@ class JobEvent(Struct, frozen=True, gc=False, kw_only=True):
     """The envelope of every event."""
 
     event_id: str  # UUID; from the Idempotency-Key where the client gave one
-    job_id: str  # UUIDv7; "" for events about the log itself
+    job_id: str  # UUIDv7; "" for events about no job: about the log itself, users, tokens, secrets
     actor: str  # who asked
     request_id: str  # of the HTTP request, to find it in the service's logs
     at: datetime  # the master's clock when it appended

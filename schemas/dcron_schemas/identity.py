@@ -26,6 +26,52 @@ class SecretEntry(Struct, frozen=True, gc=False, kw_only=True):
     updated_by: str
 
 
+class SessionEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """A user who is logged in with a browser."""
+
+    session_id: str
+    digest: str  # SHA-256 of the text that the cookie holds
+    created_at: datetime
+    expires_at: datetime
+    address: str = ""
+
+
+class LinkEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """A login link that nobody has used yet."""
+
+    digest: str  # SHA-256 of its text
+    expires_at: datetime
+
+
+class UserEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """`users/{name}`: a user, and how they come in."""
+
+    name: str
+    display_name: str
+    grants: Grants
+    enabled: bool
+    origin: Literal["local", "oidc"]
+    created_at: datetime
+    created_by: str
+    verifier: str = ""  # of the password: argon2id, sealed with the cluster's key; "": there is none
+    last_login: datetime | None = None
+    sessions: tuple[SessionEntry, ...] = ()  # the oldest first; what has expired stays until the next login
+    links: tuple[LinkEntry, ...] = ()
+
+
+class ApiTokenEntry(Struct, frozen=True, gc=False, kw_only=True):
+    """`tokens/{token_id}`: an API token."""
+
+    token_id: str
+    digest: str  # SHA-256 of its text
+    user: str
+    name: str
+    grants: Grants | None  # at most these of the user's; None: all that the user has
+    created_at: datetime
+    created_by: str
+    expires_at: datetime
+
+
 class Session(Struct, frozen=True, kw_only=True):
     """Who is asking, and what they may do."""
 

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from dcron_core.access.link_cookie import COOKIE, cookie_value
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import SystemClock
-from dcron_core.http.identity import COOKIE, cookie_value
 from dcron_core.ids import IdSource
 from dcron_core.ports.log import Producer, Record
 from dcron_core.settings import LogIngesterSettings

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from dcron_core.access.fixed_tokens import BOOTSTRAP
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.job_log import JobLog
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Changes, KeyValue, Removed
-from dcron_master.asking import ACTOR
 from dcron_schemas.codec import encode
 from dcron_standalone.supervision import Supervised
 from tests.cluster import TOKEN, Cluster, wait_until
@@ -117,7 +117,7 @@ async def test_masters_that_die_lose_no_command_and_double_none(cluster: Cluster
         witness.see(events)
     assert clients.unexpected == []
     assert len(clients.sent) == commands
-    assert acknowledged_commands_are_in_the_log(clients.sent, naive, ACTOR) == []
+    assert acknowledged_commands_are_in_the_log(clients.sent, naive, BOOTSTRAP.name) == []
     assert witness.problems == []
     assert witness.position == end - 1
     assert {job.job_id: json.loads(encode(job)) for job in replay.table.entries()} == witness.jobs

@@ -110,8 +110,8 @@ class StoreConnection:
     async def get(self, key: str) -> KeyValue | None:
         return await self._call(lambda: self._store.get(key))
 
-    async def read_prefix(self, prefix: str) -> Range:
-        return await self._call(lambda: self._store.read_prefix(prefix))
+    async def read_prefix(self, *prefixes: str) -> Range:
+        return await self._call(lambda: self._store.read_prefix(*prefixes))
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
         return await self._call(lambda: self._store.transact(transaction))

@@ -35,9 +35,9 @@ class StoreConnection:
         await self.gate.wait()
         return await self._store.get(key)
 
-    async def read_prefix(self, prefix: str) -> Range:
+    async def read_prefix(self, *prefixes: str) -> Range:
         await self.gate.wait()
-        return await self._store.read_prefix(prefix)
+        return await self._store.read_prefix(*prefixes)
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
         await self.gate.wait()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dcron_core.http.identity import OPEN_PATHS
+from dcron_core.access.middleware import PROBES
 from dcron_core.settings import LogIngesterSettings, MasterSettings, WorkerSettings, load, variables_of
 from dcron_standalone.cli import app
 from dcron_standalone.components import COMPONENTS
@@ -91,7 +91,7 @@ def test_the_health_check_asks_a_path_that_is_served_without_a_token(name: str, 
     assert program == "python", "the slim image has no curl"
     (found,) = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", " ".join(arguments))
     assert int(found[0]) == port
-    assert found[1] in OPEN_PATHS
+    assert found[1] in PROBES
     compile(arguments[1], "healthcheck", "exec")
 
 

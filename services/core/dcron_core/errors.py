@@ -10,6 +10,8 @@
     │   ├── UnknownJobError
     │   │   └── UnknownVersionError
     │   ├── NameTakenError
+    │   │   └── UserTakenError
+    │   ├── NotThereError        no such user, token or secret
     │   ├── DependencyCircleError
     │   ├── VersionConflictError
     │   └── NotPossibleError     the job's state does not allow it
@@ -78,6 +80,14 @@ class UnknownVersionError(UnknownJobError):
 
 class NameTakenError(CommandRejectedError):
     """Another job of the namespace has that name."""
+
+
+class UserTakenError(NameTakenError):
+    """There is a user of that name."""
+
+
+class NotThereError(CommandRejectedError):
+    """There is no such user, API token or secret."""
 
 
 class DependencyCircleError(CommandRejectedError):

@@ -65,6 +65,8 @@ class History:
         self._versions: defaultdict[str, list[int]] = defaultdict(list)  # job id → positions of what changed it
         self._times = array("q")  # log time at each position, µs since 1970
         self._deleted: dict[str, DeletedJob] = {}
+        self._namespaces: dict[str, frozenset[str]] = {}  # job id → all that it ever was in
+        self._shared: dict[frozenset[str], frozenset[str]] = {}  # most jobs are in few: one set for all of them
         self._handled: OrderedDict[int, Handled] = OrderedDict()
         self._last_change = -1  # position of the last event that changed a definition
         self._advanced = asyncio.Condition()
@@ -147,6 +149,10 @@ class History:
         ]
         return sorted(found, key=lambda job: -job.position)
 
+    def namespaces_of(self, job_id: str) -> frozenset[str]:
+        """Return every namespace that a job ever was in; none: there was no such job, as far as the log is read."""
+        return self._namespaces.get(job_id, frozenset())
+
     def jobs(self, changed_after: int = -1) -> list[str]:
         """Return the ids of the jobs whose definitions changed after a position; by default of all there ever were."""
         return [job_id for job_id, positions in self._versions.items() if positions[-1] > changed_after]
@@ -204,12 +210,7 @@ class History:
 
     async def definition(self, job_id: str, version: int) -> JobSpec:
         """Return the definition of one version; raise UnknownVersionError if there is none, UnknownJobError."""
-        versions = await self.versions(job_id)
-        for each in reversed(versions):
-            if each.version == version and each.spec is not None:
-                return each.spec
-        have = ", ".join(str(each.version) for each in versions if each.spec is not None)
-        raise UnknownVersionError(f"job {job_id} has no version {version}; it has {have}")
+        return definition_in(job_id, await self.versions(job_id), version)
 
     async def _follow(self, sink: Sink | None) -> None:
         end = (await self._log.bounds()).end
@@ -265,6 +266,9 @@ class History:
         entry = change.entry
         self._last_change = step.position
         self._versions[entry.job_id].append(step.position)
+        if entry.spec.namespace not in self.namespaces_of(entry.job_id):
+            namespaces = self.namespaces_of(entry.job_id) | {entry.spec.namespace}
+            self._namespaces[entry.job_id] = self._shared.setdefault(namespaces, namespaces)
         if isinstance(change, JobGone):
             self._deleted[entry.job_id] = DeletedJob(
                 job_id=entry.job_id,
@@ -286,6 +290,15 @@ class History:
     async def _tell(self) -> None:
         async with self._advanced:
             self._advanced.notify_all()
+
+
+def definition_in(job_id: str, versions: Sequence[JobVersion], version: int) -> JobSpec:
+    """Return the definition of one of a job's versions; raise UnknownVersionError if there is none."""
+    for each in reversed(versions):
+        if each.version == version and each.spec is not None:
+            return each.spec
+    have = ", ".join(str(each.version) for each in versions if each.spec is not None)
+    raise UnknownVersionError(f"job {job_id} has no version {version}; it has {have}")
 
 
 def _version(step: Step) -> JobVersion:

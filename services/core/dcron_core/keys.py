@@ -41,6 +41,14 @@ class Keys(Struct, frozen=True):
         return f"{self.prefix}drains/"
 
     @property
+    def users(self) -> str:
+        return f"{self.prefix}users/"
+
+    @property
+    def tokens(self) -> str:
+        return f"{self.prefix}tokens/"
+
+    @property
     def secrets(self) -> str:
         return f"{self.prefix}secrets/"
 
@@ -85,6 +93,12 @@ class Keys(Struct, frozen=True):
 
     def clock(self, worker_id: str) -> str:
         return f"{self.clocks}{worker_id}"
+
+    def user(self, name: str) -> str:
+        return f"{self.users}{name}"
+
+    def token(self, token_id: str) -> str:
+        return f"{self.tokens}{token_id}"
 
     def secret(self, namespace: str, name: str) -> str:
         return f"{self.secrets}{namespace}/{name}"

@@ -3,16 +3,20 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import IN_NAMESPACE, ruled
 from dcron_core.clock import Clock
 from dcron_core.history import History
 from dcron_core.http.parameters import refuse_unknown_parameters
@@ -22,6 +26,7 @@ from dcron_log_ingester.cursors import Cursor, cursor_text
 from dcron_log_ingester.lists import Lists
 from dcron_log_ingester.output_pages import MOST_CHUNKS, OutputStream, page_of, text_of
 from dcron_log_ingester.parameters import bad, cursor_of, job_ids_of, milliseconds_of, span_of, without_zero
+from dcron_log_ingester.sight import Sight
 from dcron_log_ingester.store import ExecutionFilter, Store
 from dcron_log_ingester.views import execution_view, skipped_tick
 from dcron_schemas.api import (
@@ -45,8 +50,20 @@ LIST_PARAMETERS = {
     "max_duration", "text", "limit", "cursor",
 }  # fmt: skip
 MISSING = re.compile(r"[Mm]issing required \w+ parameter '(\w+)'")
-TEXT = "text/plain; charset=utf-8"
+TEXT = "text/plain"
 OUTPUT_ANSWER = ResponseSpec(OutputPage, description="A page of chunks; or all that is stored, as text")
+
+
+@dataclass
+class TextToo(Operation):
+    """An operation that answers with text in place of JSON when it is asked to."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+            answer.content = {**answer.content, "text/plain": text}
+
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
 FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first chunk wanted")]
@@ -65,7 +82,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
     """Return the route handlers over `store`; `history` knows the names of jobs."""
     lists = Lists(store, clock)
 
-    @get("/api/v1/executions", tags=[TAG])
+    @get("/api/v1/executions", opt=ruled(IN_NAMESPACE("viewer")), tags=[TAG])
     async def list_executions(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
@@ -86,10 +103,11 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         """List runs, newest due first; `cursor` is the `next_cursor` of the page before."""
         refuse_unknown_parameters(request, LIST_PARAMETERS)
         since, until = span_of(start, end)
+        shown = principal_of(request.scope).shown(namespace)
         wanted = ExecutionFilter(
-            job_ids=job_ids_of(history, job_id=job_id, job=job, namespace=namespace),
+            job_ids=job_ids_of(history, shown, job_id=job_id, job=job, namespace=namespace),
             job_name=job_name,
-            namespace=namespace,
+            namespaces=shown,
             statuses=tuple(status or ()),
             worker_id=worker_id,
             trigger=trigger,
@@ -100,14 +118,15 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         )
         return await lists.page(wanted, cursor_of(cursor), limit, without_zero("text", text))
 
-    @get("/api/v1/executions/latest", tags=[TAG])
+    @get("/api/v1/executions/latest", opt=ruled(IN_NAMESPACE("viewer")), tags=[TAG])
     async def latest_executions(request: Request[Any, Any, Any], job_id: JobIds) -> ExecutionList:
         """Return the last run of each job that is named and has one."""
         refuse_unknown_parameters(request, {"job_id"})
-        found = await asyncio.gather(*(lists.last(each) for each in dict.fromkeys(job_id)))
+        shown = principal_of(request.scope).visible()
+        found = await asyncio.gather(*(lists.last(each, shown) for each in dict.fromkeys(job_id)))
         return ExecutionList(executions=tuple(view for view in found if view is not None))
 
-    @get("/api/v1/executions/recent", tags=[TAG])
+    @get("/api/v1/executions/recent", opt=ruled(IN_NAMESPACE("viewer")), tags=[TAG])
     async def recent_executions(
         request: Request[Any, Any, Any],
         job_id: JobIds,
@@ -121,17 +140,24 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         if len(wanted) * limit > MOST_IN_SHORT:
             most = MOST_IN_SHORT // len(wanted)
             raise bad("limit", str(limit), f"too many for {len(wanted)} jobs", f"at most {most}, or name fewer jobs")
-        found = await asyncio.gather(*(lists.recent(each, limit, since, until) for each in wanted))
+        shown = principal_of(request.scope).visible()
+        found = await asyncio.gather(*(lists.recent(each, limit, since, until, shown) for each in wanted))
         return RecentRunsList(
             jobs=tuple(RecentRuns(job_id=each, runs=tuple(runs)) for each, runs in zip(wanted, found, strict=True))
         )
 
-    @get("/api/v1/executions/{execution_id:str}", tags=[TAG])
-    async def get_execution(execution_id: FromPath[str]) -> ExecutionView:
+    @get("/api/v1/executions/{execution_id:str}", opt=ruled(IN_NAMESPACE("viewer")), tags=[TAG])
+    async def get_execution(request: Request[Any, Any, Any], execution_id: FromPath[str]) -> ExecutionView:
         """Return one run."""
-        return await _existing(store, execution_id)
+        return await _existing(store, execution_id, Sight(principal_of(request.scope), history))
 
-    @get("/api/v1/executions/{execution_id:str}/output", tags=[TAG], responses={200: OUTPUT_ANSWER})
+    @get(
+        "/api/v1/executions/{execution_id:str}/output",
+        opt=ruled(IN_NAMESPACE("viewer")),
+        tags=[TAG],
+        responses={200: OUTPUT_ANSWER},
+        operation_class=TextToo,
+    )
     async def get_output(
         request: Request[Any, Any, Any],
         execution_id: FromPath[str],
@@ -146,7 +172,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         `download` makes a file of the text.
         """
         refuse_unknown_parameters(request, {"from_seq", "limit", "format", "stream", "download"})
-        execution = await _existing(store, execution_id)
+        execution = await _existing(store, execution_id, Sight(principal_of(request.scope), history))
         if download or (format or _accepted_format(request)) == "text":
             headers = {"Content-Disposition": f'attachment; filename="{_file_name(execution)}"'} if download else {}
             return Stream(text_of(store, execution, from_seq, stream), media_type=TEXT, headers=headers)
@@ -154,7 +180,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         chunks = tuple(chunk for chunk in page.chunks if stream in {None, chunk.stream})
         return Response(OutputPage(execution_id=execution_id, chunks=chunks, next_seq=page.next_seq))
 
-    @get("/api/v1/ticks/skipped", tags=["ticks"])
+    @get("/api/v1/ticks/skipped", opt=ruled(IN_NAMESPACE("viewer")), tags=["ticks"])
     async def skipped_ticks(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
@@ -167,11 +193,14 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
     ) -> SkippedTickList:
         """List the ticks of a job that did not run, newest first. One of `job_id` and `job` is needed."""
         refuse_unknown_parameters(request, {"job_id", "job", "namespace", "start", "end", "limit", "cursor"})
-        job_ids = job_ids_of(history, job_id=job_id, job=job, namespace=namespace)
+        shown = principal_of(request.scope).shown(namespace)
+        job_ids = job_ids_of(history, shown, job_id=job_id, job=job, namespace=namespace)
         if not job_ids:
             raise bad("job_id", "", "missing", "give job_id, or job with an id or a name")
         since, until = span_of(start, end)
-        found = await store.skipped_ticks(job_ids, cursor_of(cursor), limit + 1, start=since, end=until)
+        found = await store.skipped_ticks(
+            job_ids, cursor_of(cursor), limit + 1, start=since, end=until, namespaces=shown
+        )
         page = found[:limit]
         following = cursor_text(Cursor(page[-1]["tick"], page[-1]["_id"])) if len(found) > limit else None
         return SkippedTickList(ticks=tuple(skipped_tick(each) for each in page), next_cursor=following)
@@ -195,16 +224,17 @@ def refused_parameters(request: Request[Any, Any, Any], error: ValidationExcepti
     return problem_response(replace(problem, errors=errors, instance=request_id_of(request.scope)))
 
 
-async def _existing(store: Store, execution_id: str) -> ExecutionView:
+async def _existing(store: Store, execution_id: str, sight: Sight) -> ExecutionView:
     document = await store.execution(execution_id)
-    if document is None:
+    execution = None if document is None else execution_view(document)
+    if execution is None or not await sight.of(execution):
         raise ProblemError(
             404,
             "no such execution",
             f"execution_id {execution_id[:200]!r} is not stored; it has not started yet, or is past its retention",
             errors=(FieldProblem(field="execution_id", value=execution_id[:200], message="not stored"),),
         )
-    return execution_view(document)
+    return execution
 
 
 def _file_name(execution: ExecutionView) -> str:

@@ -1,17 +1,17 @@
-"""The log-ingester's HTTP face as one ASGI application: routes, live view, probes; closed without the token (G11)."""
+"""The log-ingester's HTTP face as one ASGI application: routes, live view, probes; closed to strangers (G11)."""
 
 from litestar import Litestar
 from litestar.exceptions import ValidationException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
 
+from dcron_core.access.guard import access_guard
+from dcron_core.access.link_cookie import LinkCookie
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
-from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.application import LARGEST_BODY, api_document, authenticators_of, surrounded
+from dcron_core.http.documents import with_problems
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.ids import IdSource
 from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.api import refused_parameters, routes
@@ -40,14 +40,13 @@ def application(
     audit: Audit,
     replayer: Replayer,
     clock: Clock,
-    ids: IdSource,
     readiness: Readiness,
     metrics: Metrics,
-) -> ASGIApp:
-    """Return the application; whatever it does not name as open needs the token."""
+) -> Litestar:
+    """Return the routes, each with the rule of who may use it."""
     ledger = LedgerReader(audit.history, store.ledger, clock)
     viewing = Viewing(hub, Readings(store, clock), FrameTexts(), audit.history, clock, metrics)
-    app = Litestar(
+    return Litestar(
         route_handlers=[
             *routes(store, audit.history, clock),
             stats_route(store, audit.history, clock),
@@ -60,17 +59,21 @@ def application(
             probes(readiness, metrics.registry),
         ],
         exception_handlers={**EXCEPTION_HANDLERS, ValidationException: refused_parameters},
-        openapi_config=OpenAPIConfig(
-            title="dcron log-ingester",
-            version="v1",
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        ),
+        guards=[access_guard],
+        openapi_config=api_document("dcron log-ingester", "v1"),
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
+
+
+def served(app: Litestar, settings: LogIngesterSettings, clock: Clock, ids: IdSource) -> ASGIApp:
+    """Return the application as it is served: closed but to those who are known, and readable for the page."""
     origins = allowed_origins(settings.allowed_origins)
-    closed = IdentityMiddleware(app, settings.token, origins)
-    return CorsMiddleware(RequestIdMiddleware(closed, clock, ids), origins)
+    authenticators = [*authenticators_of(settings, clock, by_cookie=True), LinkCookie(settings.token)]
+    closed = surrounded(
+        with_problems(app), settings, clock, ids, authenticators=authenticators, allowed_origins=origins
+    )
+    return CorsMiddleware(closed, origins)
 
 
 def allowed_origins(text: str) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import IN_NAMESPACE, SYSTEM, ruled
 from dcron_core.clock import Clock
 from dcron_core.errors import LogMismatchError, UnavailableError
 from dcron_core.history import History
@@ -24,7 +26,7 @@ from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.parameters import bad, span_of, without_zero
 from dcron_log_ingester.store import EventArchive, EventFilter
 from dcron_log_ingester.verification import Sources, head_at, verify
-from dcron_schemas.audit import ChainHead, EventKind, EventList, Verification
+from dcron_schemas.audit import ChainHead, EventKind, EventList, EventView, Verification
 
 MOST_EVENTS = 500
 TAG = "audit"
@@ -50,7 +52,7 @@ def audit_routes(audit: Audit, clock: Clock, metrics: Metrics) -> Sequence[HTTPR
     """Return the route handlers."""
     verifying = asyncio.Lock()
 
-    @get("/api/v1/audit/events", tags=[TAG])
+    @get("/api/v1/audit/events", opt=ruled(IN_NAMESPACE("viewer")), tags=[TAG])
     async def list_events(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
@@ -68,22 +70,23 @@ def audit_routes(audit: Audit, clock: Clock, metrics: Metrics) -> Sequence[HTTPR
         known = {"job_id", "job", "namespace", "actor", "kind", "start", "end", "text", "limit", "cursor"}
         refuse_unknown_parameters(request, known)
         first, last = span_of(start, end)
+        shown = principal_of(request.scope).shown(namespace)
         wanted = EventFilter(
-            job_id=job_id, job_name=job, namespace=namespace, actor=actor, kind=kind, text=without_zero("text", text),
+            job_id=job_id, job_name=job, namespaces=shown, actor=actor, kind=kind, text=without_zero("text", text),
             start=_stored(first), end=_stored(last),
         )  # fmt: skip
         events = await audit.events.search(wanted, _before(cursor), limit + 1)
-        page = tuple(events[:limit])
+        page = tuple(_in_sight(event, shown) for event in events[:limit])
         return EventList(events=page, next_cursor=str(page[-1].position) if len(events) > limit else None)
 
-    @get("/api/v1/audit/head", tags=[TAG])
+    @get("/api/v1/audit/head", opt=ruled(SYSTEM("viewer")), tags=[TAG])
     async def show_head(request: Request[Any, Any, Any], position: Position = None) -> ChainHead:
         """Return the chain's value at the last archived event, or at a position, recomputed from the log."""
         refuse_unknown_parameters(request, {"position"})
         head = _last_head(audit) if position is None else await _head_at(audit, position)
         return signed(head, audit.key)
 
-    @get("/api/v1/audit/verify", tags=[TAG])
+    @get("/api/v1/audit/verify", opt=ruled(SYSTEM("viewer")), tags=[TAG])
     async def verify_archive(request: Request[Any, Any, Any]) -> Verification:
         """Recompute the chain from the log and from the archive; name the first event that differs."""
         refuse_unknown_parameters(request, set())
@@ -97,6 +100,13 @@ def audit_routes(audit: Audit, clock: Clock, metrics: Metrics) -> Sequence[HTTPR
         return found if found.head is None else replace(found, head=signed(found.head, audit.key))
 
     return [list_events, show_head, verify_archive]
+
+
+def _in_sight(event: EventView, shown: frozenset[str] | None) -> EventView:
+    """Return the event; of a job that came from a namespace out of sight, without what it was there."""
+    came_from = [each.before for each in event.changes if each.field == "namespace"]
+    hidden = shown is not None and any(each not in shown for each in came_from)
+    return replace(event, changes=()) if hidden else event
 
 
 def _last_head(audit: Audit) -> ChainHead:

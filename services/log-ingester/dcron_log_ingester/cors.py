@@ -13,7 +13,7 @@ MAX_AGE_S = 600
 
 
 class CorsMiddleware:
-    """ASGI middleware for the origins of the page; only reading is served, so only reading is allowed."""
+    """ASGI middleware for the origins of the page; reading, and what the page may ask for by POST."""
 
     def __init__(self, app: ASGIApp, allowed_origins: Iterable[str]) -> None:
         self._app = app
@@ -51,8 +51,8 @@ class CorsMiddleware:
 async def _answer_preflight(allowed: list[tuple[bytes, bytes]], send: Send) -> None:
     headers = [
         *allowed,
-        (b"access-control-allow-methods", b"GET, HEAD"),
-        (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+        (b"access-control-allow-methods", b"GET, HEAD, POST"),
+        (b"access-control-allow-headers", b"authorization, content-type, x-csrf-token, x-request-id"),
         (b"access-control-max-age", str(MAX_AGE_S).encode()),
     ]
     await send({"type": "http.response.start", "status": 204, "headers": headers})

@@ -10,6 +10,7 @@ from litestar import Request, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
+from dcron_core.access.rules import SYSTEM, ruled
 from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
 from dcron_core.ports.log import Record
@@ -43,7 +44,7 @@ Reasons = Annotated[list[Reason] | None, QueryParameter(description="repeatable"
 def dead_letter_routes(letters: LetterRecords, replayer: Replayer) -> Sequence[HTTPRouteHandler]:
     """Return the route handlers."""
 
-    @get("/api/v1/dead-letters", tags=[TAG])
+    @get("/api/v1/dead-letters", opt=ruled(SYSTEM("operator")), tags=[TAG])
     async def list_dead_letters(
         request: Request[Any, Any, Any],
         reason: Reasons = None,
@@ -63,7 +64,7 @@ def dead_letter_routes(letters: LetterRecords, replayer: Replayer) -> Sequence[H
         found = await letters.find(wanted, cursor_of(cursor), limit + 1)
         return DeadLetterList(letters=tuple(map(_view, found[:limit])), next_cursor=_next(found, limit))
 
-    @get("/api/v1/dead-letters/{letter:str}", tags=[TAG])
+    @get("/api/v1/dead-letters/{letter:str}", opt=ruled(SYSTEM("operator")), tags=[TAG])
     async def get_dead_letter(letter: FromPath[str]) -> DeadLetterDetail:
         """Return one letter with its headers and its payload."""
         known = await letters.one(letter)
@@ -76,7 +77,7 @@ def dead_letter_routes(letters: LetterRecords, replayer: Replayer) -> Sequence[H
             )
         return _detail(_view(known), await replayer.letter(letter))
 
-    @post("/api/v1/dead-letters/replay", tags=[TAG], status_code=200)
+    @post("/api/v1/dead-letters/replay", opt=ruled(SYSTEM("operator")), tags=[TAG], status_code=200)
     async def replay_dead_letters(data: JSONBody[ReplayWanted]) -> ReplayResult:
         """Send letters back to where they came from: those named, or all that wait, a page at a time."""
         _check(data)

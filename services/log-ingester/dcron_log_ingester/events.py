@@ -2,30 +2,37 @@
 
 Each event's name is its frame's, its data the frame as JSON on one line. A run's chunks carry their `seq` as id, so
 that a client that comes again with `Last-Event-ID` goes on behind it. A comment is sent while nothing happens, so
-that a connection that is gone is noticed.
+that a connection that is gone is noticed. When the access token that opened it expires, an event `expired` is the
+last one: come again with another token.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import IN_NAMESPACE, ruled
 from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
 from dcron_log_ingester.errors import UnknownExecutionError
 from dcron_log_ingester.feed import FeedFilter, FeedItem
 from dcron_log_ingester.parameters import bad, job_ids_of
-from dcron_log_ingester.viewing import Viewing
+from dcron_log_ingester.viewing import Viewing, seconds_left
 from dcron_schemas.api import FieldProblem, Frame, OutputFrame, Status
 
-EVENT_STREAM = "text/event-stream; charset=utf-8"
+EVENT_STREAM = "text/event-stream"
+EVENTS_ANSWER = ResponseSpec(str, description="Until the client goes or the run is over", media_type=EVENT_STREAM)
 NOT_CACHED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy is not to collect what is live
 QUIET_S = 15.0
+EXPIRED = "event: expired\ndata: {}\n\n"
 STILL_HERE = ": nothing new\n\n"
 
 FeedStatus = Status | Literal["skipped"]
@@ -35,14 +42,20 @@ FromSeq = Annotated[int | None, QueryParameter(ge=0, lt=10**10, description="the
 def event_routes(viewing: Viewing) -> Sequence[HTTPRouteHandler]:
     """Return the routes."""
 
-    @get("/api/v1/executions/{execution_id:str}/events", tags=["live"])
+    @get(
+        "/api/v1/executions/{execution_id:str}/events",
+        opt=ruled(IN_NAMESPACE("viewer")),
+        tags=["live"],
+        responses={200: EVENTS_ANSWER},
+    )
     async def run_events(
         request: Request[Any, Any, Any], execution_id: FromPath[str], from_seq: FromSeq = None
     ) -> Stream:
         """Follow a run: its state, its output from `from_seq` on, stored and new, and its end."""
         refuse_unknown_parameters(request, {"from_seq"})
         first = _resumed(request) if from_seq is None else from_seq
-        frames = viewing.run(execution_id, first)
+        principal = principal_of(request.scope)
+        frames = viewing.run(execution_id, first, principal)
         try:
             begin = await anext(frames)  # so that a run that is not known is a 404, not an empty stream
         except UnknownExecutionError as error:
@@ -52,9 +65,10 @@ def event_routes(viewing: Viewing) -> Sequence[HTTPRouteHandler]:
                 str(error),
                 errors=(FieldProblem(field="execution_id", value=execution_id[:200], message="not known"),),
             ) from error
-        return Stream(beating(_run_events(begin, frames)), media_type=EVENT_STREAM, headers=NOT_CACHED)
+        left_s = seconds_left(principal, viewing.clock)
+        return Stream(beating(_run_events(begin, frames), left_s=left_s), media_type=EVENT_STREAM, headers=NOT_CACHED)
 
-    @get("/api/v1/feed", tags=["live"])
+    @get("/api/v1/feed", opt=ruled(IN_NAMESPACE("viewer")), tags=["live"], responses={200: EVENTS_ANSWER})
     async def feed_events(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
@@ -64,24 +78,35 @@ def event_routes(viewing: Viewing) -> Sequence[HTTPRouteHandler]:
     ) -> Stream:
         """Follow every change of state of runs, and ticks that do not run."""
         refuse_unknown_parameters(request, {"job_id", "job", "namespace", "status"})
+        principal = principal_of(request.scope)
+        shown = principal.shown(namespace)
         wanted = FeedFilter(
-            job_ids=job_ids_of(viewing.history, job_id=job_id, job=job, namespace=namespace),
-            namespace=namespace,
+            job_ids=job_ids_of(viewing.history, shown, job_id=job_id, job=job, namespace=namespace),
+            namespaces=shown,
             statuses=tuple(status or ()),
         )
-        return Stream(beating(_feed_events(viewing.feed(wanted))), media_type=EVENT_STREAM, headers=NOT_CACHED)
+        left_s = seconds_left(principal, viewing.clock)
+        events = beating(_feed_events(viewing.feed(wanted)), left_s=left_s)
+        return Stream(events, media_type=EVENT_STREAM, headers=NOT_CACHED)
 
     return [run_events, feed_events]
 
 
-async def beating(events: AsyncGenerator[str, None], quiet_s: float = QUIET_S) -> AsyncIterator[str]:
-    """Yield the events, a comment first, and one whenever nothing came for a while."""
+async def beating(
+    events: AsyncGenerator[str, None], quiet_s: float = QUIET_S, *, left_s: float | None = None
+) -> AsyncIterator[str]:
+    """Yield the events, a comment first, and one whenever nothing came for a while; after `left_s` the last one."""
     yield STILL_HERE
+    loop = asyncio.get_running_loop()
+    until_s = math.inf if left_s is None else loop.time() + left_s
     async with aclosing(events):
         following = asyncio.ensure_future(anext(events, None))
         try:
             while True:
-                await asyncio.wait([following], timeout=quiet_s)
+                await asyncio.wait([following], timeout=max(0.0, min(quiet_s, until_s - loop.time())))
+                if loop.time() >= until_s:
+                    yield EXPIRED
+                    return
                 if not following.done():
                     yield STILL_HERE
                     continue

@@ -24,7 +24,7 @@ class FeedFilter(Struct, frozen=True, kw_only=True):
     """What a viewer wants to see; empty: all."""
 
     job_ids: tuple[str, ...] = ()
-    namespace: str | None = None
+    namespaces: frozenset[str] | None = None  # None: all
     statuses: tuple[str, ...] = ()  # of a run, or `skipped`
 
     def wants(self, frame: RunFrame | SkipFrame) -> bool:
@@ -33,7 +33,7 @@ class FeedFilter(Struct, frozen=True, kw_only=True):
         )
         return (
             (not self.job_ids or about.job_id in self.job_ids)
-            and (self.namespace is None or about.namespace == self.namespace)
+            and (self.namespaces is None or about.namespace in self.namespaces)
             and (not self.statuses or status in self.statuses)
         )
 

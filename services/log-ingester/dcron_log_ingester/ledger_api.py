@@ -8,6 +8,8 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import IN_NAMESPACE, ruled
 from dcron_core.clock import Clock
 from dcron_core.durations import format_duration
 from dcron_core.errors import UnknownJobError
@@ -17,6 +19,7 @@ from dcron_core.http.problems import ProblemError
 from dcron_log_ingester.errors import TooManyTicksError
 from dcron_log_ingester.ledger_reader import LedgerReader, Range
 from dcron_log_ingester.metrics import Metrics
+from dcron_log_ingester.sight import Sight
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import Ledger
 
@@ -32,7 +35,7 @@ def ledger_routes(
 ) -> Sequence[HTTPRouteHandler]:
     """Return the route handler of the ledger; `retention` is how long the store keeps what happened."""
 
-    @get("/api/v1/audit/ledger", tags=["audit"])
+    @get("/api/v1/audit/ledger", opt=ruled(IN_NAMESPACE("viewer")), tags=["audit"])
     async def get_ledger(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
@@ -53,10 +56,13 @@ def ledger_routes(
         after = None if cursor is None else _instant("cursor", cursor, "next_cursor of the page before")
         await history.at_end()
         within = _range(start, end, history, clock.now(), retention)
-        wanted = _job(history, job_id, job, namespace)
+        sight = Sight(principal_of(request.scope), history)
+        wanted = _job(history, sight.principal.shown(namespace), job_id, job, namespace)
         try:
             if wanted is None:
-                return metrics.accounted(await reader.of_all(within, limit), clock)
+                return metrics.accounted(await reader.of_all(within, limit, sight.of_job), clock)
+            if not sight.of_job(wanted):
+                raise UnknownJobError(f"there never was a job {wanted}")
             ledger = await reader.of_job(wanted, within, after, limit)
             return ledger if after else metrics.accounted(ledger, clock)  # each page has the totals of all
         except TooManyTicksError as error:
@@ -90,7 +96,9 @@ def _range(start: str | None, end: str | None, history: History, now: datetime, 
     return Range(since, until)
 
 
-def _job(history: History, job_id: str | None, name: str | None, namespace: str | None) -> str | None:
+def _job(
+    history: History, shown: frozenset[str] | None, job_id: str | None, name: str | None, namespace: str | None
+) -> str | None:
     """Return the job that is meant: of several that had the name, the one that stands, or the last one deleted."""
     title = "the request is not valid"
     if name is None:
@@ -102,9 +110,12 @@ def _job(history: History, job_id: str | None, name: str | None, namespace: str 
     standing = {
         (entry.spec.namespace, entry.job_id)
         for entry in history.table.entries()
-        if entry.spec.name == name and namespace in (None, entry.spec.namespace)
+        if entry.spec.name == name
+        and namespace in (None, entry.spec.namespace)
+        and (shown is None or entry.spec.namespace in shown)
     }
-    found = standing or {(each.namespace, each.job_id) for each in history.deleted(namespace or "", name)[:1]}
+    gone = [each for each in history.deleted(namespace or "", name) if shown is None or each.namespace in shown]
+    found = standing or {(each.namespace, each.job_id) for each in gone[:1]}
     if len(found) > 1:
         where = ", ".join(sorted(space for space, _ in found))
         raise _refused(422, "several jobs", "job", name, f"there is one in each of {where}", "give namespace as well")

@@ -7,7 +7,7 @@ records in a thread.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -33,6 +33,10 @@ PORTION = 200  # ticks; 2 to 6 ms of finding them
 BEHIND = timedelta(minutes=2)
 # Definitions are read from so long before the range on: masters' clocks differ.
 AHEAD = timedelta(minutes=1)
+
+
+def _any(_job_id: str) -> bool:
+    return True
 
 
 class TickRecords(Protocol):
@@ -82,14 +86,17 @@ class LedgerReader:
             next_cursor=page[-1].tick.isoformat().replace("+00:00", "Z") if more else None,
         )
 
-    async def of_all(self, within: Range, limit: int) -> Ledger:
-        """Return the ledger of all jobs there ever were; of their doubles and unaccounted ticks at most `limit`."""
+    async def of_all(self, within: Range, limit: int, wanted: Callable[[str], bool] = _any) -> Ledger:
+        """Return the ledger of all jobs there ever were and are `wanted`, by their ids.
+
+        Of their doubles and unaccounted ticks it holds at most `limit`.
+        """
         tally = Tally()
         wrong: list[LedgerTick] = []
         ticks = Ticks(within, MOST_OF_ALL)
         async with self._one_at_a_time:
             position = await self._history.at_end()
-            jobs = iter((await self._all_windows(position, within.start)).items())
+            jobs = iter((await self._all_windows(position, within.start, wanted)).items())
             while portion := list(islice(jobs, JOBS_AT_A_TIME)):
                 for lines in await asyncio.gather(*(self._lines(*job, within, ticks) for job in portion)):
                     tally.add(lines)
@@ -120,12 +127,16 @@ class LedgerReader:
 
         return await asyncio.to_thread(lines)
 
-    async def _all_windows(self, position: int, start: datetime) -> dict[str, list[Window]]:
-        """Return the windows of every job there ever was; of one that did not change since `start`, its last one."""
-        changed = set(self._history.jobs(changed_after=self._last_position_before(start - AHEAD)))
-        windows: dict[str, list[Window]] = {job_id: [] for job_id in self._history.jobs()}
+    async def _all_windows(
+        self, position: int, start: datetime, wanted: Callable[[str], bool]
+    ) -> dict[str, list[Window]]:
+        """Return the windows of all wanted jobs there ever were; of one that did not change since `start`, its last."""
+        changed = set(filter(wanted, self._history.jobs(changed_after=self._last_position_before(start - AHEAD))))
+        windows: dict[str, list[Window]] = {job_id: [] for job_id in self._history.jobs() if wanted(job_id)}
         windows |= {
-            entry.job_id: windows_of(entry.job_id, [of_entry(entry)]) for entry in self._history.table.entries()
+            entry.job_id: windows_of(entry.job_id, [of_entry(entry)])
+            for entry in self._history.table.entries()
+            if wanted(entry.job_id)
         }
         if changed:
             windows |= await self._windows_from_log(position, changed)

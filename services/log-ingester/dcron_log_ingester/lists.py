@@ -78,23 +78,30 @@ class Lists:
             if walk.position is not None and bound.reached(self._clock):
                 return _cut(found, walk.position)
 
-    async def last(self, job_id: str) -> ExecutionView | None:
-        """Return the run of the job that was due last."""
-        documents = await self._newest(job_id, 1)
+    async def last(self, job_id: str, namespaces: frozenset[str] | None = None) -> ExecutionView | None:
+        """Return the run of the job that was due last, in one of the namespaces."""
+        documents = await self._newest(ExecutionFilter(job_ids=(job_id,), namespaces=namespaces), 1)
         return execution_view(documents[0]) if documents else None
 
     async def recent(
-        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+        self,
+        job_id: str,
+        limit: int,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        namespaces: frozenset[str] | None = None,
     ) -> list[RecentRun]:
-        """Return the job's last runs with `start` ≤ due < `end`, newest first; within its bound, maybe fewer."""
-        found = await self._newest(job_id, limit, start, end)
+        """Return the job's last runs with `start` ≤ due < `end` in the namespaces, newest first.
+
+        Within its bound, maybe fewer.
+        """
+        found = await self._newest(ExecutionFilter(job_ids=(job_id,), namespaces=namespaces), limit, start, end)
         return [recent_run(execution_view(document)) for document in found]
 
     async def _newest(
-        self, job_id: str, limit: int, start: datetime | None = None, end: datetime | None = None
+        self, wanted: ExecutionFilter, limit: int, start: datetime | None = None, end: datetime | None = None
     ) -> list[Document]:
-        """Return the job's last runs; beyond the first one only those that were found within the bound of time."""
-        wanted = ExecutionFilter(job_ids=(job_id,))
+        """Return the last runs; beyond the first one only those that were found within the bound of time."""
         walk = Walk(self._clock.now(), start=start, end=end, first_width=WIDTH_OF_LAST)
         until_s = self._clock.monotonic() + ANSWER_S
         found: list[Document] = []

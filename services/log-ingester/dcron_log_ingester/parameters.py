@@ -85,10 +85,13 @@ def without_zero(field: str, text: str | None) -> str | None:
     return text
 
 
-def job_ids_of(history: History, *, job_id: str | None, job: str | None, namespace: str | None) -> tuple[str, ...]:
+def job_ids_of(
+    history: History, shown: frozenset[str] | None, *, job_id: str | None, job: str | None, namespace: str | None
+) -> tuple[str, ...]:
     """Return the jobs meant: by `job_id`, or by `job`, an id or a name; empty: any.
 
-    A name means the job that has it, in each namespace if none is named; where none has it, the last one that had.
+    Names are looked for in the namespaces `shown` (None: all). A name means the job that has it, in each namespace if
+    none is named; where none has it, the last one that had.
     """
     if job_id is not None and job is not None:
         raise bad("job", job, "one too many beside job_id", "give one of the two")
@@ -98,7 +101,7 @@ def job_ids_of(history: History, *, job_id: str | None, job: str | None, namespa
         return (job,)
     if not history.caught_up.is_set():
         raise UnavailableError("the log's history is still being read, so names are not known yet; job_id works")
-    found = _named(history, job, namespace)
+    found = _named(history, job, namespace, shown)
     if not found:
         raise bad("job", job, "not the id or name of a job", "`dcron job ls` lists those there are", status=404)
     if len(found) > MOST_SAME_NAME:
@@ -106,7 +109,7 @@ def job_ids_of(history: History, *, job_id: str | None, job: str | None, namespa
     return tuple(found)
 
 
-def _named(history: History, job: str, namespace: str | None) -> Sequence[str]:
+def _named(history: History, job: str, namespace: str | None, shown: frozenset[str] | None) -> Sequence[str]:
     if namespace is not None:
         entry = history.table.named(namespace, job)
         standing = [] if entry is None else [entry]
@@ -115,4 +118,4 @@ def _named(history: History, job: str, namespace: str | None) -> Sequence[str]:
     found = {entry.spec.namespace: entry.job_id for entry in standing}
     for gone in history.deleted(namespace or "", job):
         found.setdefault(gone.namespace, gone.job_id)
-    return list(found.values())
+    return [job_id for where, job_id in found.items() if shown is None or where in shown]

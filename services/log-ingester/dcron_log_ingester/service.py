@@ -8,6 +8,8 @@ the batch under way is written and committed, then the connections go.
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from litestar import Litestar
+
 from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -22,7 +24,7 @@ from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.settings import LogIngesterSettings
 from dcron_core.topics import topics
-from dcron_log_ingester.application import application
+from dcron_log_ingester.application import application, served
 from dcron_log_ingester.archive import Archive
 from dcron_log_ingester.audit_api import Audit
 from dcron_log_ingester.hub import LIVE, Hub
@@ -40,6 +42,7 @@ class LogIngester(Background):
     port = 0  # where it listens
     readiness: Readiness
     hub: Hub
+    routes: Litestar
 
 
 @asynccontextmanager
@@ -52,7 +55,9 @@ async def open_log_ingester(
     readiness = Readiness(KAFKA, MONGODB, LIVE)
     hub = Hub(clock)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings.mongodb, settings.mongodb_database))
+        store = await stack.enter_async_context(
+            open_store(settings.mongodb, settings.mongodb_database, settings.mongodb_security.tls)
+        )
         service = LogIngester()
         service.readiness = readiness
         service.hub = hub
@@ -71,14 +76,17 @@ async def open_log_ingester(
         stack.callback(bound.close)
         audit = Audit(job_log, history, archive, store.events, settings.audit_key)
         replayer = Replayer(log, store.letters, letters, settings.executions_topic, clock)
-        app = application(settings, store, hub, audit, replayer, clock, ids, readiness, metrics)
-        service.port = await stack.enter_async_context(serving(metrics.counted(app), bound))
+        app = application(settings, store, hub, audit, replayer, clock, readiness, metrics)
+        service.routes = app
+        service.port = await stack.enter_async_context(
+            serving(metrics.counted(served(app, settings, clock, ids)), bound, settings.own_tls)
+        )
         yield service
 
 
 async def run(settings: LogIngesterSettings) -> None:
     """Run the service on the machine's clock and the real log until SIGTERM or SIGINT."""
-    async with KafkaLog.open(settings.kafka) as log:
+    async with KafkaLog.open(settings.kafka, security=settings.kafka_security) as log:
         await run_until_signalled(open_log_ingester(settings, SystemClock(), IdSource(), log))
 
 

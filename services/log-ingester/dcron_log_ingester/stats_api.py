@@ -7,6 +7,8 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import IN_NAMESPACE, ruled
 from dcron_core.clock import Clock
 from dcron_core.durations import format_duration
 from dcron_core.history import History
@@ -29,7 +31,7 @@ USUAL_BUCKETS = 60
 def stats_route(store: Store, history: History, clock: Clock) -> HTTPRouteHandler:
     """Return the route."""
 
-    @get("/api/v1/stats", tags=["executions"])
+    @get("/api/v1/stats", opt=ruled(IN_NAMESPACE("viewer")), tags=["executions"])
     async def show_stats(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,
@@ -46,8 +48,9 @@ def stats_route(store: Store, history: History, clock: Clock) -> HTTPRouteHandle
         since = stored_instant(first or until - USUAL_SPAN)
         if since >= until:
             raise bad("start", start or "", "not before end", f"an instant before {until.isoformat()}")
+        shown = principal_of(request.scope).shown(namespace)
         wanted = ExecutionFilter(
-            job_ids=job_ids_of(history, job_id=job_id, job=job, namespace=namespace), namespace=namespace
+            job_ids=job_ids_of(history, shown, job_id=job_id, job=job, namespace=namespace), namespaces=shown
         )
         try:
             return await store.stats(wanted, start=since, end=until, bucket=_bucket(bucket, since, until))

@@ -9,13 +9,12 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, IN_NAMESPACE, ruled
 from dcron_core.clock import Clock
-from dcron_core.errors import UnavailableError, UnknownJobError
 from dcron_core.http.problems import ProblemError, parse_uuid
 from dcron_core.ids import IdSource
 from dcron_core.jobs.changes import RunAsked
 from dcron_core.jobs.fold import Applied, Rejected
-from dcron_core.jobs.table import JobTable
 from dcron_core.jobs.validation import parse_job, parse_patch
 from dcron_master.asking import Asking, JobBody, PatchBody
 from dcron_master.commands import Commands
@@ -23,7 +22,7 @@ from dcron_master.dependency_graph import graph_of
 from dcron_master.edits import Patch, Replacement
 from dcron_master.listing import Sort, State, Wanted, facets_of, page_of
 from dcron_master.next_ticks import NextTicks
-from dcron_master.projector import Projector
+from dcron_master.sight import Sight
 from dcron_master.views import job_list, job_response
 from dcron_master.workers_api import Workers
 from dcron_schemas.api import CommandOutcome, DependencyGraph, Info, Job, JobFacets, JobList, RunAccepted
@@ -47,10 +46,10 @@ class JobController(Controller):
     path = "/api/v1/jobs"
     tags = ("jobs",)
 
-    @get()
+    @get(opt=ruled(IN_NAMESPACE("viewer")))
     async def list_jobs(
         self,
-        projector: NamedDependency[Projector],
+        sight: NamedDependency[Sight],
         clock: NamedDependency[Clock],
         next_ticks: NamedDependency[NextTicks],
         namespace: FromQuery[str] = "",
@@ -63,7 +62,7 @@ class JobController(Controller):
         limit: FromQuery[int] = 100,
     ) -> JobList:
         """List jobs; `q` searches names, descriptions, owners and tags, `sort` with a minus goes backward."""
-        entries, now = _table(projector).entries(), clock.now()
+        entries, now = sight.entries(namespace), clock.now()
         wanted = Wanted(namespace=namespace, name=name, text=q, tags=tuple(tag or ()), state=job_state)
         of: Callable[[JobEntry], str | None] = _nothing
         if sort in {"next_tick", "-next_tick"}:
@@ -73,12 +72,12 @@ class JobController(Controller):
             of = lambda entry: _sortable(entry.updated_at)  # noqa: E731
         return job_list(page_of(entries, wanted, cursor=cursor, limit=limit, sort=sort, of=of), now)
 
-    @get("/facets", sync_to_thread=False)
-    def job_facets(self, projector: NamedDependency[Projector]) -> JobFacets:
+    @get("/facets", opt=ruled(IN_NAMESPACE("viewer")), sync_to_thread=False)
+    def job_facets(self, sight: NamedDependency[Sight]) -> JobFacets:
         """Tell by which namespaces, tags and states jobs can be chosen, and how many there are of each."""
-        return facets_of(_table(projector).entries())
+        return facets_of(sight.entries())
 
-    @post(operation_class=JobBody)
+    @post(operation_class=JobBody, opt=ruled(IN_NAMESPACE("editor")))
     async def create_job(
         self,
         asking: NamedDependency[Asking],
@@ -89,19 +88,19 @@ class JobController(Controller):
         job = await asking.change(ids.uuid7(clock.now()), JobCreated(parse_job(asking.body)))
         return job_response(job, clock.now(), 201)
 
-    @get("/{job_id:str}")
+    @get("/{job_id:str}", opt=ruled(IN_NAMESPACE("viewer")))
     async def show_job(
-        self, job_id: FromPath[str], projector: NamedDependency[Projector], clock: NamedDependency[Clock]
+        self, job_id: FromPath[str], sight: NamedDependency[Sight], clock: NamedDependency[Clock]
     ) -> Response[Job]:
         """Show a job; its version is the ETag."""
-        return job_response(_entry(projector, job_id), clock.now(), 200)
+        return job_response(sight.entry(job_id), clock.now(), 200)
 
-    @get("/{job_id:str}/dependencies", sync_to_thread=False)
-    def job_dependencies(self, job_id: FromPath[str], projector: NamedDependency[Projector]) -> DependencyGraph:
+    @get("/{job_id:str}/dependencies", opt=ruled(IN_NAMESPACE("viewer")), sync_to_thread=False)
+    def job_dependencies(self, job_id: FromPath[str], sight: NamedDependency[Sight]) -> DependencyGraph:
         """Show the jobs that this one hangs together with: what comes before and after it, over any number of steps."""
-        return graph_of(_table(projector).entries(), _entry(projector, job_id))
+        return graph_of(sight.entries(), sight.entry(job_id))
 
-    @put("/{job_id:str}", operation_class=JobBody)
+    @put("/{job_id:str}", operation_class=JobBody, opt=ruled(IN_NAMESPACE("editor")))
     async def update_job(
         self,
         job_id: FromPath[str],
@@ -116,7 +115,7 @@ class JobController(Controller):
         job = await asking.change(parse_uuid("job_id", job_id), Replacement(parse_job(asking.body)))
         return job_response(job, clock.now(), 200)
 
-    @patch("/{job_id:str}", operation_class=PatchBody)
+    @patch("/{job_id:str}", operation_class=PatchBody, opt=ruled(IN_NAMESPACE("editor")))
     async def patch_job(
         self,
         job_id: FromPath[str],
@@ -130,7 +129,7 @@ class JobController(Controller):
         job = await asking.change(parse_uuid("job_id", job_id), Patch(parse_patch(asking.body)))
         return job_response(job, clock.now(), 200)
 
-    @delete("/{job_id:str}", status_code=204)
+    @delete("/{job_id:str}", status_code=204, opt=ruled(IN_NAMESPACE("editor")))
     async def delete_job(
         self,
         job_id: FromPath[str],
@@ -139,17 +138,17 @@ class JobController(Controller):
         """Delete a job. Its history stays in the log, its runs in the store."""
         await asking.execute(parse_uuid("job_id", job_id), JobDeleted())
 
-    @post("/{job_id:str}/run", status_code=202)
+    @post("/{job_id:str}/run", status_code=202, opt=ruled(IN_NAMESPACE("operator")))
     async def run_job(
         self,
         job_id: FromPath[str],
         asking: NamedDependency[Asking],
-        projector: NamedDependency[Projector],
+        sight: NamedDependency[Sight],
         workers: NamedDependency[Workers],
     ) -> RunAccepted:
         """Run a job once now, outside its ticks; a job on every worker on each that matches and claims now."""
         job_id = parse_uuid("job_id", job_id)
-        entry = _table(projector).get(job_id)
+        entry = sight.found(job_id)
         on_every = entry is not None and entry.spec.placement.workers == "every"
         asked = RunRequested(workers.matching(entry.spec.placement.labels) if entry and on_every else ())
         applied = await asking.execute(job_id, asked)
@@ -157,7 +156,7 @@ class JobController(Controller):
         runs = tuple(change.run.execution_id for change in applied.changes if isinstance(change, RunAsked))
         return RunAccepted(execution_id=applied.execution_id, job_id=job_id, execution_ids=runs)
 
-    @post("/{job_id:str}/pause", status_code=200)
+    @post("/{job_id:str}/pause", status_code=200, opt=ruled(IN_NAMESPACE("operator")))
     async def pause_job(
         self,
         job_id: FromPath[str],
@@ -167,7 +166,7 @@ class JobController(Controller):
         """Stop a job's ticks until it is resumed."""
         return job_response(await asking.change(parse_uuid("job_id", job_id), JobPaused()), clock.now(), 200)
 
-    @post("/{job_id:str}/resume", status_code=200)
+    @post("/{job_id:str}/resume", status_code=200, opt=ruled(IN_NAMESPACE("operator")))
     async def resume_job(
         self,
         job_id: FromPath[str],
@@ -177,7 +176,7 @@ class JobController(Controller):
         """Let a job have ticks again, from now on."""
         return job_response(await asking.change(parse_uuid("job_id", job_id), JobResumed()), clock.now(), 200)
 
-    @post("/{job_id:str}/executions/{execution_id:str}/kill", status_code=202)
+    @post("/{job_id:str}/executions/{execution_id:str}/kill", status_code=202, opt=ruled(IN_NAMESPACE("operator")))
     async def kill_execution(
         self,
         job_id: FromPath[str],
@@ -189,11 +188,13 @@ class JobController(Controller):
         return RunAccepted(execution_id=execution_id, job_id=job_id)
 
 
-@get("/api/v1/commands/{event_id:uuid}", tags=["jobs"])
-async def command_outcome(event_id: FromPath[UUID], commands: NamedDependency[Commands]) -> CommandOutcome:
+@get("/api/v1/commands/{event_id:uuid}", tags=["jobs"], opt=ruled(IN_NAMESPACE("viewer")))
+async def command_outcome(
+    event_id: FromPath[UUID], commands: NamedDependency[Commands], sight: NamedDependency[Sight]
+) -> CommandOutcome:
     """Tell what became of a command whose answer was in doubt."""
     known = await commands.outcome_of(str(event_id))
-    if known is None:
+    if known is None or not sight.sees(known):
         detail = "not in the part of the log that this master has folded, or not among its last 10,000 events"
         return CommandOutcome(event_id=str(event_id), outcome="unknown", detail=detail)
     job_id = known.event.job_id
@@ -204,7 +205,7 @@ async def command_outcome(event_id: FromPath[UUID], commands: NamedDependency[Co
     return CommandOutcome(event_id=str(event_id), outcome="rejected", detail=detail, job_id=job_id)
 
 
-@get("/api/v1/info", tags=["operations"], sync_to_thread=False)
+@get("/api/v1/info", tags=["operations"], opt=ruled(ANYBODY_LOGGED_IN), sync_to_thread=False)
 def info(service_info: NamedDependency[Info]) -> Info:
     """Tell a client what it needs to find its way."""
     return service_info
@@ -217,16 +218,3 @@ def _nothing(_: JobEntry) -> str:
 def _sortable(instant: datetime | None) -> str | None:
     """Return an instant as text of which the later one is the greater one."""
     return None if instant is None else instant.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _table(projector: Projector) -> JobTable:
-    if not projector.started.is_set():
-        raise UnavailableError(str(projector.stopped or "this master has not read etcd yet"))
-    return projector.table
-
-
-def _entry(projector: Projector, job_id: str) -> JobEntry:
-    entry = _table(projector).get(parse_uuid("job_id", job_id))
-    if entry is None:
-        raise UnknownJobError(f"there is no job {job_id}; it may have been deleted")
-    return entry

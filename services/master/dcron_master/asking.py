@@ -13,6 +13,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, Refe
 from litestar.params import HeaderParameter
 from msgspec import Struct
 
+from dcron_core.access.principal import Principal, principal_of
 from dcron_core.http.request_id import request_id_of
 from dcron_core.jobs.fold import Applied
 from dcron_master.commands import Command, Commands
@@ -20,8 +21,6 @@ from dcron_master.edits import Edit
 from dcron_master.listing import bad_parameter
 from dcron_schemas.events import EventData
 from dcron_schemas.state import JobEntry
-
-ACTOR = "token"  # there is one identity until users come: the holder of the token
 
 IdempotencyKey = Annotated[
     str,
@@ -56,6 +55,7 @@ class Asking(Struct, frozen=True):
     """A request that wants something changed: its body and conditions, and where to bring it."""
 
     commands: Commands
+    principal: Principal
     request_id: str
     idempotency_key: str
     if_match: str
@@ -80,7 +80,8 @@ class Asking(Struct, frozen=True):
         return await self.commands.execute(
             Command(
                 data=data,
-                actor=ACTOR,
+                actor=self.principal.name,
+                asker=self.principal,
                 request_id=self.request_id,
                 job_id=job_id,
                 idempotency_key=key,
@@ -96,7 +97,8 @@ async def asking(
     idempotency_key: IdempotencyKey = "",
 ) -> Asking:
     """Give a handler what it needs to bring a command."""
-    return Asking(commands, request_id_of(request.scope), idempotency_key, if_match, await request.body())
+    principal = principal_of(request.scope)
+    return Asking(commands, principal, request_id_of(request.scope), idempotency_key, if_match, await request.body())
 
 
 def _version(if_match: str) -> int | None:

@@ -3,7 +3,7 @@
 Each answer holds every command that was acknowledged before the request.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, JSONBody, QueryParameter
 
+from dcron_core.access.rules import IN_NAMESPACE, ruled
 from dcron_core.clock import Clock
 from dcron_core.errors import WrongInstantError
 from dcron_core.history import History
@@ -22,9 +23,10 @@ from dcron_master.comparison import compared
 from dcron_master.listing import Wanted, page_of
 from dcron_master.restore import ordered, planned
 from dcron_master.restorer import Restorer
+from dcron_master.sight import Sight
 from dcron_master.views import job_then
 from dcron_schemas.api import FieldProblem
-from dcron_schemas.audit import Crontab, CrontabDifference, Restore, RestorePlan, RestoreResult
+from dcron_schemas.audit import Crontab, CrontabDifference, Restore, RestorePlan, RestoreResult, RestoreStep
 
 From = Annotated[str, QueryParameter(name="from", description="an instant with a zone")]
 To = Annotated[str, QueryParameter(name="to", description="an instant with a zone; none: now")]
@@ -38,11 +40,12 @@ class AuditController(Controller):
     path = "/api/v1/audit"
     tags = ("audit",)
 
-    @get("/state")
+    @get("/state", opt=ruled(IN_NAMESPACE("viewer")))
     async def state(
         self,
         request: Request[Any, Any, Any],
         history: NamedDependency[History],
+        sight: NamedDependency[Sight],
         clock: NamedDependency[Clock],
         at: At,
         namespace: FromQuery[str] = "",
@@ -55,16 +58,17 @@ class AuditController(Controller):
         instant = parse_instant("at", at)
         await history.at_end()
         position = _position(history, "at", instant, clock.now())
-        table = await history.table_at(position)
+        table = sight.table(await history.table_at(position), namespace)
         page = page_of(table.entries(), Wanted(namespace=namespace, name=name), cursor=cursor, limit=limit)
         jobs = tuple(job_then(entry) for entry in page.entries)
         return Crontab(at=instant, position=position, jobs=jobs, total=page.total, next_cursor=page.next_cursor)
 
-    @get("/diff")
+    @get("/diff", opt=ruled(IN_NAMESPACE("viewer")))
     async def diff(
         self,
         request: Request[Any, Any, Any],
         history: NamedDependency[History],
+        sight: NamedDependency[Sight],
         clock: NamedDependency[Clock],
         from_: From,
         to: To = "",
@@ -79,14 +83,16 @@ class AuditController(Controller):
         after = last if end is None else min(last, _position(history, "to", end, now))
         if end is not None and end < start:
             raise WrongInstantError(f"from: {start.isoformat()} is after to, {end.isoformat()}; exchange them")
-        jobs = compared(*await _tables(history, before, after))
+        earlier, later = await _tables(history, before, after)
+        jobs = compared(sight.table(earlier), sight.table(later))
         return CrontabDifference(from_position=before, to_position=after, jobs=jobs)
 
-    @get("/restore")
+    @get("/restore", opt=ruled(IN_NAMESPACE("viewer")))
     async def restore_plan(
         self,
         request: Request[Any, Any, Any],
         history: NamedDependency[History],
+        sight: NamedDependency[Sight],
         clock: NamedDependency[Clock],
         at: At,
         job_id: JobIds = None,
@@ -96,16 +102,17 @@ class AuditController(Controller):
         instant = parse_instant("at", at)
         job_ids = [parse_uuid("job_id", each) for each in job_id or ()]
         planned_at = await history.at_end()
-        await _require_known(history, job_ids)
+        await sight.require_known(job_ids)  # one that is not would be left out without a word
         position = min(planned_at, _position(history, "at", instant, clock.now()))
-        then, now = await _tables(history, position, planned_at)
+        then, now = sight.both(*await _tables(history, position, planned_at))
         return RestorePlan(at=instant, position=position, planned_at=planned_at, steps=planned(then, now, job_ids))
 
-    @post("/restore", status_code=200)
+    @post("/restore", status_code=200, opt=ruled(IN_NAMESPACE("editor")))
     async def restore(
         self,
         data: JSONBody[Restore],
         history: NamedDependency[History],
+        sight: NamedDependency[Sight],
         asking: NamedDependency[Asking],
         clock: NamedDependency[Clock],
     ) -> RestoreResult:
@@ -114,10 +121,11 @@ class AuditController(Controller):
         end = await history.at_end()
         if not 0 <= data.planned_at <= end:
             raise _no_such_plan(data.planned_at, end)
-        await _require_known(history, job_ids)
+        await sight.require_known(job_ids)  # one that is not would be left out without a word
         position = min(data.planned_at, _position(history, "at", data.at, clock.now()))
-        then, now = await _tables(history, position, data.planned_at)
+        then, now = sight.both(*await _tables(history, position, data.planned_at))
         steps = planned(then, now, job_ids)  # before anything is awaited: `now` may be a table that goes on
+        _require_editor(sight, steps, then, now)
         restorer = Restorer(asking, then, ordered(steps, now, then), data.planned_at, history.deleted(), end)
         return await restorer.carry_out(steps)
 
@@ -134,11 +142,14 @@ async def _tables(history: History, earlier: int, later: int) -> tuple[JobTable,
     return await history.table_at(earlier), await history.table_at(later)
 
 
-async def _require_known(history: History, job_ids: Collection[str]) -> None:
-    """Raise UnknownJobError for an id that no job ever had: it would be left out without a word."""
-    for job_id in job_ids:
-        if history.table.get(job_id) is None:
-            await history.versions(job_id)
+def _require_editor(sight: Sight, steps: Sequence[RestoreStep], then: JobTable, now: JobTable) -> None:
+    """Raise ForbiddenError unless the asker may edit in each namespace that a step takes a job out of, or brings it to.
+
+    All of the plan or nothing: who may do a part of it names those jobs.
+    """
+    entries = (table.get(step.job_id) for step in steps for table in (then, now))
+    for namespace in sorted({entry.spec.namespace for entry in entries if entry is not None}):
+        sight.principal.require("editor", namespace)
 
 
 def _no_such_plan(planned_at: int, end: int) -> ProblemError:

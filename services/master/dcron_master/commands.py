@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from dcron_core.access.principal import Principal
 from dcron_core.clock import Clock
 from dcron_core.errors import (
     CommandRejectedError,
@@ -23,6 +24,7 @@ from dcron_core.errors import (
     StoreUnavailableError,
     UnavailableError,
     UnknownJobError,
+    VersionConflictError,
 )
 from dcron_core.failpoints import Failpoints
 from dcron_core.history import Handled, History
@@ -33,12 +35,15 @@ from dcron_core.ports.log import Log, Producer
 from dcron_core.telemetry import about, get_logger
 from dcron_master.edits import Edit, is_repeated
 from dcron_master.metrics import MasterMetrics
+from dcron_master.permits import BRINGS_A_JOB, may_everywhere, no_such_job, require_permit, require_permit_again
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
 from dcron_schemas.events import EventData, JobCreated, JobEvent, JobRestored, RunRequested
 from dcron_schemas.job import JobSpec
+from dcron_schemas.state import JobEntry
 
 T = TypeVar("T")
+MOST_TRIES = 3  # of a command for any version, by somebody whose permit is looked up for one version at a time
 
 log = get_logger()
 
@@ -48,6 +53,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
     data: EventData | Edit
     actor: str
+    asker: Principal  # the actor, and what they may do
     request_id: str
     job_id: str
     idempotency_key: str = ""  # of the client; "": each try is a command of its own
@@ -87,11 +93,11 @@ class Commands:
         Raises CommandRejectedError or InvalidJobError if it was refused, UnavailableError if nothing was written, and
         OutcomeUnknownError if it may have been.
         """
-        kind, began = _kind(command), self._clock.monotonic()
+        kind, began = _kind_of(command).__name__, self._clock.monotonic()
         answer, why = "failed", ""
         with about(actor=command.actor, job_id=command.job_id, request_id=command.request_id):
             try:
-                applied = await self._execute(command)
+                applied = await self._permitted(command)
                 answer = "applied"
                 return applied
             except (CommandRejectedError, InvalidJobError) as error:
@@ -108,6 +114,23 @@ class Commands:
                 self._metrics.command_seconds.observe(self._clock.monotonic() - began)
                 tell = log.warning if answer in {"unknown", "failed"} else log.info
                 tell("a command is answered", action=f"command.{answer}", kind=kind, **({"why": why} if why else {}))
+
+    async def _permitted(self, command: Command) -> Applied:
+        """Do a command, of which maybe only the permit is for one version; tell nothing of what is out of sight.
+
+        A rejection that is in the log already stays what the command came to.
+        """
+        again = command.expected_version is None and not may_everywhere(command.asker, _kind_of(command))
+        for last in (*[False] * (MOST_TRIES - 1), True):
+            try:
+                return await self._execute(command)
+            except VersionConflictError as error:
+                standing = error.definition
+                if standing is not None and not command.asker.may("viewer", standing.namespace):
+                    raise no_such_job(command.job_id) from None
+                if last or not again:
+                    raise
+        raise AssertionError("unreachable")
 
     async def _execute(self, command: Command) -> Applied:
         if self._projector.stopped is not None:
@@ -162,9 +185,14 @@ class Commands:
 
     async def _event(self, command: Command, event_id: str) -> JobEvent:
         data, expected = command.data, command.expected_version
+        standing = await self._standing(command)
         if not isinstance(data, EventData):
+            self._require_sight(command, standing)
             before, expected = await self._meant(command)
             data = data.on(before)
+        require_permit(command.asker, command.job_id, data, standing.spec if standing else None)
+        if expected is None and standing is not None and not may_everywhere(command.asker, type(data)):
+            expected = standing.version
         return JobEvent(
             event_id=event_id,
             job_id=command.job_id,
@@ -175,11 +203,31 @@ class Commands:
             expected_version=expected,
         )
 
+    async def _standing(self, command: Command) -> JobEntry | None:
+        """Return the job that the command is about, as its permit is to be looked up for; None: it does not stand.
+
+        Where the permit hangs on it, a job that this master does not know is looked for to the log's end.
+        """
+        kind = _kind_of(command)
+        job = self._projector.table.get(command.job_id)
+        if job is None and not issubclass(kind, BRINGS_A_JOB) and not may_everywhere(command.asker, kind):
+            await self._read_on()
+            job = self._projector.table.get(command.job_id)
+            if job is None:
+                raise no_such_job(command.job_id)
+        return job
+
+    @staticmethod
+    def _require_sight(command: Command, standing: JobEntry | None) -> None:
+        """Raise for a job out of sight before anything is said that hangs on its definition."""
+        if standing is not None and not command.asker.may("viewer", standing.spec.namespace):
+            raise no_such_job(command.job_id)
+
     async def _meant(self, command: Command) -> tuple[JobSpec, int]:
         """Return the definition that an edit is on, and its version."""
         job = self._projector.table.get(command.job_id)
         if job is None:
-            raise UnknownJobError(f"there is no job {command.job_id}; it may have been deleted")
+            raise no_such_job(command.job_id)
         expected = command.expected_version
         if expected is None or expected == job.version:
             return job.spec, job.version
@@ -252,7 +300,9 @@ class Commands:
                 f"{position} of the log; use a new key for each command"
             )
         assert not isinstance(first.outcome, Repeated)
-        return _applied(first.outcome)
+        applied = _applied(first.outcome)
+        require_permit_again(command.asker, first.event, applied)
+        return applied
 
     async def _first(self, position: int, event_id: str) -> Handled:
         """Return the event at `position`, or the one before it that it repeats, and its outcome."""
@@ -265,9 +315,9 @@ class Commands:
         return handled
 
 
-def _kind(command: Command) -> str:
+def _kind_of(command: Command) -> type:
     data = command.data
-    return (type(data) if isinstance(data, EventData) else data.kind).__name__
+    return type(data) if isinstance(data, EventData) else data.kind
 
 
 def _same(first: JobEvent, again: Command) -> bool:

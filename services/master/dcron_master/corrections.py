@@ -1,17 +1,17 @@
-"""What makes etcd's job keys equal to a fold again, cut into transactions. Pure.
+"""What makes etcd's keys of jobs, users, tokens and secrets equal to a fold again, cut into transactions. Pure.
 
 Each transaction compares that every key it writes still is as it was read, and the `fence` besides: whoever else
 writes the table at the same time makes it fail, and is never overwritten.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from dcron_core.jobs.table import JobTable
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Comparison, Delete, ModRevisionIs, Operation, Put, Transaction
-from dcron_master.drift import Drift
+from dcron_master.drift import Drift, Entry, entries_by_key
 from dcron_master.pending import MOST_BYTES, MOST_OPERATIONS
 from dcron_schemas.codec import encode
 
@@ -26,12 +26,13 @@ class Correction(Struct, frozen=True):
 def corrections(
     drifts: Sequence[Drift], table: JobTable, keys: Keys, fence: tuple[Comparison, ...]
 ) -> Iterator[Correction]:
-    """Yield transactions that make the job keys `table`'s, given how they differ from it."""
+    """Yield transactions that make the keys `table`'s, given how they differ from it."""
+    expected = entries_by_key(table, keys)
     part: list[Drift] = []
     operations: list[Operation] = []
     size = 0
     for drift in drifts:
-        more = _operations(drift, table, keys)
+        more = _operations(drift, expected, keys)
         more_size = sum(len(each.value) for each in more if isinstance(each, Put))
         if part and (len(operations) + len(more) > MOST_OPERATIONS or size + more_size > MOST_BYTES):
             yield _correction(part, operations, fence)
@@ -48,9 +49,9 @@ def _correction(drifts: list[Drift], operations: list[Operation], fence: tuple[C
     return Correction(tuple(drifts), Transaction((*fence, *as_read), tuple(operations)))
 
 
-def _operations(drift: Drift, table: JobTable, keys: Keys) -> tuple[Operation, ...]:
-    if drift.kind == "extra":  # as when a job is deleted, its cursor goes too
-        return Delete(drift.key), Delete(keys.tick(drift.job_id))
-    entry = table.get(drift.job_id)
-    assert entry is not None, "only an extra key is of no job"
-    return (Put(drift.key, encode(entry)),)
+def _operations(drift: Drift, expected: Mapping[str, Entry], keys: Keys) -> tuple[Operation, ...]:
+    if drift.kind != "extra":
+        return (Put(drift.key, encode(expected[drift.key])),)
+    if not drift.job_id:
+        return (Delete(drift.key),)
+    return Delete(drift.key), Delete(keys.tick(drift.job_id))  # as when a job is deleted, its cursor goes too

@@ -11,18 +11,19 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from litestar import Request, get
+from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
+from dcron_core.access.rules import IN_NAMESPACE, ruled
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
-from dcron_core.errors import UnavailableError
 from dcron_core.http.parameters import parse_instant, refuse_unknown_parameters
 from dcron_core.http.problems import parse_uuid
 from dcron_core.schedule.forecast import Coming, Lane, lane_of, merged
 from dcron_master.listing import Wanted, bad_parameter
-from dcron_master.projector import Projector
+from dcron_master.sight import Sight
 from dcron_schemas.api import ComingTick, Forecast
 from dcron_schemas.state import JobEntry
 
@@ -46,13 +47,14 @@ class Span(Struct, frozen=True):
     bucket: timedelta
 
 
-def forecast_route(projector: Projector, clock: Clock) -> HTTPRouteHandler:
+def forecast_route(clock: Clock) -> HTTPRouteHandler:
     """Return the route."""
     working = asyncio.Lock()
 
-    @get("/api/v1/forecast", tags=["jobs"])
+    @get("/api/v1/forecast", tags=["jobs"], opt=ruled(IN_NAMESPACE("viewer")))
     async def forecast(
         request: Request[Any, Any, Any],
+        sight: NamedDependency[Sight],
         start: Instant = "",
         end: Instant = "",
         bucket: FromQuery[str] = "1m",
@@ -70,7 +72,7 @@ def forecast_route(projector: Projector, clock: Clock) -> HTTPRouteHandler:
             raise bad_parameter("limit", str(limit), f"a number from 0 to {MOST_SHOWN}")
         span = _span(start, end, bucket, clock.now())
         async with working:
-            return await _forecast(_chosen(projector, namespace, q, job_id or ()), span, limit)
+            return await _forecast(_chosen(sight, namespace, q, job_id or ()), span, limit)
 
     return forecast
 
@@ -131,16 +133,13 @@ def _shown(coming: Coming) -> ComingTick:
     return ComingTick(at=coming.at, job_id=coming.entry.job_id, job_name=spec.name, namespace=spec.namespace)
 
 
-def _chosen(projector: Projector, namespace: str, text: str, job_ids: Sequence[str]) -> list[JobEntry]:
-    if not projector.started.is_set():
-        raise UnavailableError(str(projector.stopped or "this master has not read etcd yet"))
+def _chosen(sight: Sight, namespace: str, text: str, job_ids: Sequence[str]) -> list[JobEntry]:
     if len(job_ids) > MOST_JOBS:
         raise bad_parameter("job_id", f"{len(job_ids)} of them", f"at most {MOST_JOBS}, or none for all jobs")
+    entries = sight.entries(namespace)
     if job_ids:
-        found = (projector.table.get(parse_uuid("job_id", each)) for each in job_ids)
+        found = (sight.found(parse_uuid("job_id", each)) for each in job_ids)
         entries = [entry for entry in found if entry is not None]
-    else:
-        entries = projector.table.entries()
     wanted = Wanted(namespace=namespace, text=text)
     return [entry for entry in entries if wanted.has(entry)]
 

@@ -28,7 +28,7 @@ async def watch_readiness(projector: Projector, readiness: Readiness, metrics: M
         elif projector.caught_up.is_set():
             readiness.met("projection")
         else:
-            readiness.lost("projection", "reading the log, or etcd or Kafka do not answer")
+            readiness.lost("projection", projector.trouble or "reading the log")
         metrics.stopped.set(projector.stopped is not None)
         metrics.position.set(projector.projected)
         metrics.jobs.set(len(projector.table))

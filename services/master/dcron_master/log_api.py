@@ -6,10 +6,11 @@ from litestar import Request, Response, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import SYSTEM, ruled
 from dcron_core.errors import LogMismatchError, OffsetOutOfRangeError
 from dcron_core.http.problems import ProblemError
 from dcron_core.http.request_id import request_id_of
-from dcron_master.asking import ACTOR
 from dcron_master.skips import RecordSkips
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import RecordSkip, RecordSkipped
@@ -17,7 +18,7 @@ from dcron_schemas.audit import RecordSkip, RecordSkipped
 LONGEST_REASON = 1000
 
 
-@post("/api/v1/log/skips", tags=["log"])
+@post("/api/v1/log/skips", tags=["log"], opt=ruled(SYSTEM("admin")))
 async def skip_record(
     request: Request[Any, Any, Any], data: JSONBody[RecordSkip], record_skips: NamedDependency[RecordSkips]
 ) -> Response[RecordSkipped]:
@@ -29,7 +30,7 @@ async def skip_record(
         )
         raise ProblemError(422, "the request is not valid", f"reason: {message}", errors=(problem,))
     try:
-        skipped, new = await record_skips.skip(data, ACTOR, request_id_of(request.scope))
+        skipped, new = await record_skips.skip(data, principal_of(request.scope).name, request_id_of(request.scope))
     except OffsetOutOfRangeError as error:
         raise ProblemError(404, "no such record", str(error)) from error
     except LogMismatchError as error:

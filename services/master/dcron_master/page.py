@@ -14,20 +14,29 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery
 from litestar.response import File, Redirect
 
-from dcron_core.http.identity import COOKIE, cookie_value, matches
+from dcron_core.access.credentials import matches
+from dcron_core.access.link_cookie import COOKIE, cookie_value
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, OPEN, ruled
 from dcron_core.http.problems import ProblemError
 
 BUILD = Path(__file__).parent / "page"
 COOKIE_LIFE_S = 30 * 24 * 3600
 # A third of the bytes on a phone's line; the API's answers are small, and are compressed by a proxy if at all.
 COMPRESSION = CompressionConfig(backend="gzip", gzip_compress_level=6, exclude=["^/api/"])
+LINK_NEEDED = (
+    "<!doctype html><html lang=en><meta charset=utf-8><title>dcron</title><body><h1>dcron</h1>"
+    "<p>This page needs the login link that <code>dcron up</code> printed when it started. "
+    "<code>dcron link</code> prints it again.</p>"
+)
 NOT_BUILT = "The page is not built: run `make web`. The API is there: /api/openapi.json\n"
 
 
-@get("/login", include_in_schema=False, sync_to_thread=False)
-def login(token_secret: NamedDependency[str], token: FromQuery[str] = "") -> Redirect:
+@get("/login", opt=ruled(OPEN), include_in_schema=False, sync_to_thread=False)
+def login(token_secret: NamedDependency[str], token: FromQuery[str] = "") -> Redirect | Response[str]:
     """Set the cookie from the token of the printed link, and go to the page."""
-    if not matches(token, token_secret):
+    if not token:
+        return Response(LINK_NEEDED, media_type=MediaType.HTML, status_code=401)
+    if not token_secret or not matches(token, token_secret):
         raise ProblemError(
             401, "not logged in", "this link's token is not this system's; `dcron link` prints the right one"
         )
@@ -37,7 +46,7 @@ def login(token_secret: NamedDependency[str], token: FromQuery[str] = "") -> Red
     return Redirect("/", status_code=303, cookies=[cookie], headers={"Cache-Control": "no-store"})
 
 
-@get(["/", "/{path:path}"], include_in_schema=False, sync_to_thread=False)
+@get(["/", "/{path:path}"], opt=ruled(ANYBODY_LOGGED_IN), include_in_schema=False, sync_to_thread=False)
 def page(path: FromPath[str] = "/") -> File | Response[str]:
     """Serve a file of the web build."""
     wanted = PurePosixPath(path.lstrip("/"))
@@ -54,16 +63,10 @@ def page(path: FromPath[str] = "/") -> File | Response[str]:
     return File(file, media_type=media_type, content_disposition_type="inline", headers={"Cache-Control": cache})
 
 
-def security_headers(log_ingester_url: str) -> dict[str, str]:
-    """Return the headers that every answer carries: the page may talk to this origin and the log-ingester only."""
+def page_policy(log_ingester_url: str) -> str:
+    """Return the content security policy of the page: it is of this origin, and talks to it and the log-ingester."""
     live = log_ingester_url.replace("http", "ws", 1)
-    policy = (
-        f"default-src 'self'; connect-src 'self' {log_ingester_url} {live}; object-src 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'; form-action 'self'"
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        f"connect-src 'self' {log_ingester_url} {live}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
-    return {
-        "Content-Security-Policy": policy,
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-    }

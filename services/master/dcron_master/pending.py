@@ -8,6 +8,7 @@ from msgspec import Struct
 from dcron_core.jobs.changes import Change, JobGone, JobStands, KillAsked, LogNamed, RunAsked
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Delete, DeletePrefix, Operation, Put
+from dcron_master.directory_state import write_of
 from dcron_schemas.codec import encode
 
 MOST_OPERATIONS = 100  # etcd takes 128 in a transaction; one more is the projection's own
@@ -24,7 +25,7 @@ class Batch(Struct, frozen=True):
 
 class _Pending(Struct, frozen=True):
     position: int
-    jobs: tuple[Operation, ...]
+    table: tuple[Operation, ...]  # jobs, users, tokens, secrets
     requests: tuple[Operation, ...]
 
 
@@ -40,11 +41,11 @@ class PendingChanges:
 
     def add(self, position: int, changes: Iterable[Change]) -> None:
         """Queue what the event at `position` changes."""
-        jobs: list[Operation] = []
+        table: list[Operation] = []
         requests: list[Operation] = []
         for change in changes:
-            (requests if isinstance(change, RunAsked | KillAsked) else jobs).extend(self._writes(change))
-        self._queue.append(_Pending(position, tuple(jobs), tuple(requests)))
+            (requests if isinstance(change, RunAsked | KillAsked) else table).extend(self._writes(change))
+        self._queue.append(_Pending(position, tuple(table), tuple(requests)))
 
     def forget_through(self, position: int) -> None:
         """Drop what etcd has already, up to `position`."""
@@ -60,7 +61,7 @@ class PendingChanges:
         last, size = -1, 0
         for pending in self._queue:
             requests = pending.requests if pending.position >= requests_from else ()
-            operations = (*pending.jobs, *requests)
+            operations = (*pending.table, *requests)
             size += sum(len(operation.value) for operation in operations if isinstance(operation, Put))
             if writes and (len(writes) + len(operations) > MOST_OPERATIONS or size > MOST_BYTES):
                 break
@@ -90,3 +91,4 @@ class PendingChanges:
                 return (Put(keys.kill(execution_id), encode(kill)),)
             case LogNamed():
                 return ()  # its id stands in the projection key
+        return (write_of(change, keys),)

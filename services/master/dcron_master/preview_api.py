@@ -6,6 +6,7 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, ruled
 from dcron_core.clock import Clock
 from dcron_core.http.problems import parse_uuid
 from dcron_core.ids import IdSource
@@ -14,14 +15,14 @@ from dcron_core.jobs.validation import parse_draft
 from dcron_core.schedule.preview import MOST_TICKS, preview
 from dcron_master.asking import JobBody
 from dcron_master.listing import bad_parameter
-from dcron_master.projector import Projector
+from dcron_master.sight import Sight
 from dcron_schemas.api import Preview
 
 
-@post("/api/v1/jobs/preview", status_code=200, tags=["jobs"], operation_class=JobBody)
+@post("/api/v1/jobs/preview", status_code=200, tags=["jobs"], operation_class=JobBody, opt=ruled(ANYBODY_LOGGED_IN))
 async def preview_job(
     request: Request[Any, Any, Any],
-    projector: NamedDependency[Projector],
+    sight: NamedDependency[Sight],
     clock: NamedDependency[Clock],
     ids: NamedDependency[IdSource],
     count: FromQuery[int] = 10,
@@ -37,6 +38,6 @@ async def preview_job(
     spec, now = parse_draft(await request.body()), clock.now()
     if not job_id:
         return preview(spec, now, now, count, ids.uuid7(now))
-    job = projector.table.get(parse_uuid("job_id", job_id)) if projector.started.is_set() else None
+    job = sight.found_by_now(parse_uuid("job_id", job_id))
     anchor = now if job is None or is_rescheduled(job.spec, spec) else job.anchor
     return preview(spec, anchor, now, count, job_id)

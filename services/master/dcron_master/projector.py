@@ -12,12 +12,15 @@ and kills: a run that was done must not be done again.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from functools import partial
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.directory import Directory
 from dcron_core.errors import (
     LeaseLostError,
     LogMismatchError,
@@ -44,6 +47,7 @@ from dcron_core.ports.store import (
     TransactionResult,
 )
 from dcron_core.telemetry import get_logger
+from dcron_master.directory_state import decoded_entry, directory_of
 from dcron_master.log_check import require_its_log
 from dcron_master.pending import PendingChanges
 from dcron_master.rebuild import AlreadyProjectedError, rebuild
@@ -55,6 +59,8 @@ from dcron_schemas.state import JobEntry, Projection
 KILL_LEASE_S = 60  # a kill request is forgotten after this: by then its run is over, or its worker is
 POLL_S = 1.0
 
+T = TypeVar("T")
+
 log = get_logger()
 
 
@@ -64,6 +70,7 @@ class Snapshot(Struct, frozen=True):
     projection: Projection
     mod_revision: int  # of the projection key; 0: it does not exist
     entries: tuple[JobEntry, ...]
+    directory: Directory
 
 
 async def read_snapshot(store: KeyValueStore, keys: Keys) -> Snapshot:
@@ -73,14 +80,16 @@ async def read_snapshot(store: KeyValueStore, keys: Keys) -> Snapshot:
     """
     raw = await read_raw(store, keys)
     if raw.projection is None:
-        return Snapshot(Projection(position=-1, log_id=""), 0, ())
+        return Snapshot(Projection(position=-1, log_id=""), 0, (), Directory())
     projection = read_projection(raw.projection)
-    return Snapshot(projection, raw.projection_revision, tuple(_entry(item) for item in raw.jobs))
+    entries = tuple(_read(item, lambda item: decode_state(JobEntry, item.value)) for item in raw.jobs)
+    directory = directory_of(_read(item, lambda item: decoded_entry(item, keys)) for item in raw.directory)
+    return Snapshot(projection, raw.projection_revision, entries, directory)
 
 
-def _entry(item: KeyValue) -> JobEntry:
+def _read(item: KeyValue, decoded: Callable[[KeyValue], T]) -> T:
     try:
-        return decode_state(JobEntry, item.value)
+        return decoded(item)
     except UndecodableError as error:
         raise LogMismatchError(
             f"etcd's {item.key} cannot be read ({error}); `dcron log repair` writes it again from the log, then "
@@ -117,6 +126,7 @@ class Projector:
         self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
         self.caught_up = asyncio.Event()  # and both servers answer
         self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
+        self.trouble = ""  # why it had to try again, when it last did
 
     async def run(self, opening: JobEvent) -> None:
         """Project for ever. `opening` names the log if it is empty.
@@ -127,8 +137,8 @@ class Projector:
         while True:
             try:
                 if self._stale:
-                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
-                await retrying(self._follow, on=UnavailableError, what="projection")
+                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection", tell=self.tell)
+                await retrying(self._follow, on=UnavailableError, what="projection", tell=self.tell)
             except LogMismatchError as error:
                 self.stopped = error
                 log.error("the projection stopped", action="projector.stopped", error=str(error))
@@ -136,6 +146,10 @@ class Projector:
                 await retrying(partial(self._mended, error), on=UnavailableError, what="projection")
                 self.stopped = None
                 log.info("the projection goes on", action="projector.resumed", position=self.table.position)
+
+    def tell(self, why: str) -> None:
+        """Take note of what the servers that it needs do not do."""
+        self.trouble = why
 
     async def outcome(self, position: int) -> Outcome:
         """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
@@ -192,7 +206,12 @@ class Projector:
             await self._begin(opening)
         projection = snapshot.projection
         await require_its_log(self._job_log, self._keys, projection)
-        self.table = JobTable(log_id=projection.log_id, position=projection.position, entries=snapshot.entries)
+        self.table = JobTable(
+            log_id=projection.log_id,
+            position=projection.position,
+            entries=snapshot.entries,
+            directory=snapshot.directory,
+        )
         self._projection_revision = snapshot.mod_revision
         self._stored = self.projected = projection.position
         self._pending = PendingChanges(self._keys)
@@ -221,6 +240,7 @@ class Projector:
                 while self._read < end - 1:
                     await self._step(reader)
                 self.caught_up.set()
+                self.trouble = ""
                 while True:
                     await self._step(reader)
         finally:

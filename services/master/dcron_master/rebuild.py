@@ -21,6 +21,7 @@ from dcron_core.jobs.replay import Replay
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Comparison, Delete, KeyValueStore, ModRevisionIs, Put, Transaction
 from dcron_master.corrections import Correction, corrections
+from dcron_master.directory_state import prefixes
 from dcron_master.drift import drift_of
 from dcron_schemas.codec import encode
 from dcron_schemas.state import Projection
@@ -73,7 +74,7 @@ async def rebuild(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Rebuilt:
     except ProjectionStoppedError as error:
         stopped = str(error)
     async with _claimed(store, keys) as claim:
-        drifts = drift_of(replay.table, (await store.read_prefix(keys.jobs)).items, keys)
+        drifts = drift_of(replay.table, (await store.read_prefix(keys.jobs, *prefixes(keys))).items, keys)
         await _write(store, claim, corrections(drifts, replay.table, keys, claim.fence))
         projection = Projection(position=replay.position, log_id=log_id, requests_from=end)
         last = (Put(keys.projection, encode(projection)), Delete(keys.rebuild))

@@ -64,7 +64,7 @@ async def verify(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Verified:
             jobs=0,
             problem=str(error),
         )
-    drifts = tuple(drift_of(replay.table, snapshot.jobs, keys))
+    drifts = tuple(drift_of(replay.table, snapshot.table, keys))
     jobs = len(replay.table)
     problem = await _unreadable(job_log, replay, end)
     return Verified(
@@ -101,7 +101,7 @@ async def repair(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Repaired:
         snapshot = await read_raw(store, keys)
         position = (await _projection(snapshot, job_log, keys)).position
         replay = await _advanced(job_log, replay, position)
-        drifts = drift_of(replay.table, snapshot.jobs, keys)
+        drifts = drift_of(replay.table, snapshot.table, keys)
         if not drifts:
             return Repaired(position=position, jobs=len(replay.table), written=tuple(written))
         written += await _write(store, snapshot, drifts, replay, keys)

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from litestar import Litestar
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
 from litestar.types import ASGIApp
 from msgspec import Struct
 
+from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
+from dcron_core.access.guard import access_guard
 from dcron_core.access.key_ids import key_ids
+from dcron_core.access.link_cookie import LinkCookie
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -17,10 +20,10 @@ from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
 from dcron_core.failpoints import parse_failpoints
 from dcron_core.history import History
-from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.application import api_document, authenticators_of, surrounded
+from dcron_core.http.documents import with_problems
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.job_log import JobLog
@@ -29,10 +32,11 @@ from dcron_core.keys import Keys
 from dcron_core.lifecycle import Background, retrying, run_until_signalled
 from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore
-from dcron_core.settings import MasterSettings
+from dcron_core.settings import MasterSettings, parse_names
 from dcron_core.telemetry import get_logger
 from dcron_core.topics import topics
 from dcron_core.version import VERSION
+from dcron_master.access_api import access_routes
 from dcron_master.api import JobController, command_outcome, info
 from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
@@ -43,9 +47,10 @@ from dcron_master.history_api import HistoryController
 from dcron_master.log_api import skip_record
 from dcron_master.metrics import MasterMetrics
 from dcron_master.next_ticks import NextTicks
-from dcron_master.page import COMPRESSION, login, page, security_headers
+from dcron_master.page import COMPRESSION, login, page, page_policy
 from dcron_master.preview_api import preview_job
 from dcron_master.projector import Projector
+from dcron_master.sight import sight
 from dcron_master.skips import RecordSkips
 from dcron_master.sweeper import Sweeper
 from dcron_master.workers_api import WorkerController, Workers
@@ -62,6 +67,7 @@ class Master(Struct, frozen=True):
     port: int  # where it serves
     projector: Projector
     history: History
+    routes: Litestar
 
 
 @asynccontextmanager
@@ -96,9 +102,11 @@ async def open_master(
         background.start("workers", workers.run())
         background.start("gauges", watch_log(projector, log_, settings.job_events_topic, workers, clock, metrics))
         app = _application(settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids)
-        port = await stack.enter_async_context(serving(metrics.counted(app), bound))
+        port = await stack.enter_async_context(
+            serving(metrics.counted(_served(app, settings, clock, ids)), bound, settings.own_tls)
+        )
         log.info("master serves", action="master.serving", port=port)
-        yield Master(background, port, projector, history)
+        yield Master(background, port, projector, history, app)
 
 
 async def run(settings: MasterSettings) -> None:
@@ -107,8 +115,8 @@ async def run(settings: MasterSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_master(settings, store, log_, SystemClock(), IdSource()) as master,
         ):
             yield master.background
@@ -124,7 +132,8 @@ def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
 
 
 async def _project(projector: Projector, log_: Log, settings: MasterSettings, opening: JobEvent) -> None:
-    await retrying(lambda: log_.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    create = partial(log_.ensure_topics, topics(settings))
+    await retrying(create, on=UnavailableError, what="topics", tell=projector.tell)
     await projector.run(opening)
 
 
@@ -145,7 +154,9 @@ def _application(
     metrics: MasterMetrics,
     clock: Clock,
     ids: IdSource,
-) -> ASGIApp:
+) -> Litestar:
+    maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
+    trusted = public_keys(parse_names(settings.trusted_keys))
     given = {
         "projector": projector,
         "history": history,
@@ -159,11 +170,12 @@ def _application(
         "service_info": Info(version=VERSION, log_ingester_url=settings.log_ingester_url),
     }
     controllers = [JobController, HistoryController, AuditController, WorkerController]
-    app = Litestar(
+    return Litestar(
         route_handlers=[
             *controllers,
             preview_job,
-            forecast_route(projector, clock),
+            forecast_route(clock),
+            *access_routes(maker, trusted, clock),
             command_outcome,
             skip_record,
             info,
@@ -171,15 +183,32 @@ def _application(
             page,
             probes(readiness, metrics.registry),
         ],
-        dependencies={name: _provide(value) for name, value in given.items()} | {"asking": Provide(asking)},
+        dependencies={
+            **{name: _provide(value) for name, value in given.items()},
+            "asking": Provide(asking),
+            "sight": Provide(sight),
+        },
+        guards=[access_guard],
         exception_handlers=EXCEPTION_HANDLERS,
-        openapi_config=OpenAPIConfig(title="dcron master", version=VERSION, path="/api", render_plugins=()),
+        openapi_config=api_document("dcron master", VERSION),
         request_max_body_size=2 * MAX_JOB_BYTES,
-        response_headers=security_headers(settings.log_ingester_url),
         compression_config=COMPRESSION,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)
+
+
+def _served(app: Litestar, settings: MasterSettings, clock: Clock, ids: IdSource) -> ASGIApp:
+    own = [AccessTokenMaker(settings.signing_key, clock).public_key] if settings.signing_key else []
+    authenticators = [*authenticators_of(settings, clock, own=own), LinkCookie(settings.token)]
+    return surrounded(
+        with_problems(app),
+        settings,
+        clock,
+        ids,
+        authenticators=authenticators,
+        login_path="/login",
+        policy=page_policy(settings.log_ingester_url),
+    )
 
 
 def _provide(value: object) -> Provide:

@@ -1,4 +1,4 @@
-"""etcd's job table and its position at one revision, as they were written.
+"""etcd's job table, what stands beside it, and its position at one revision, as they were written.
 
 `read_raw` reads the two so that they belong together, also while masters project: it never has to hope for a pause.
 """
@@ -11,16 +11,23 @@ from msgspec import Struct
 from dcron_core.errors import CompactedError, LogMismatchError
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Changes, KeyValue, KeyValueStore
+from dcron_master.directory_state import prefixes
 from dcron_schemas.codec import UndecodableError, decode_state
 from dcron_schemas.state import Projection
 
 
 class RawSnapshot(Struct, frozen=True):
-    """The projection key and all job keys, at one revision."""
+    """The projection key, all job keys, and those of users, tokens and secrets, at one revision."""
 
     projection: KeyValue | None
     jobs: tuple[KeyValue, ...]
+    directory: tuple[KeyValue, ...]
     revision: int
+
+    @property
+    def table(self) -> tuple[KeyValue, ...]:
+        """All keys that hold the fold of the log."""
+        return (*self.jobs, *self.directory)
 
     @property
     def projection_revision(self) -> int:
@@ -32,18 +39,20 @@ async def read_raw(store: KeyValueStore, keys: Keys) -> RawSnapshot:
     """Read the job table and the position that belongs to it."""
     while True:
         before, seen_at = await _projection(store, keys)
-        jobs = await store.read_prefix(keys.jobs)
+        table = await store.read_prefix(keys.jobs, *prefixes(keys))
+        jobs = tuple(item for item in table.items if item.key.startswith(keys.jobs))
+        directory = table.items[len(jobs) :]
         after, _ = await _projection(store, keys)
-        if after is not None and after.mod_revision <= jobs.revision:
-            return RawSnapshot(after, jobs.items, jobs.revision)
+        if after is not None and after.mod_revision <= table.revision:
+            return RawSnapshot(after, jobs, directory, table.revision)
         if after is None and before is None:
-            return RawSnapshot(None, jobs.items, jobs.revision)
+            return RawSnapshot(None, jobs, directory, table.revision)
         if after is None:
             continue  # it was just removed
         try:  # it was written after the jobs were read: what was it then?
             async with aclosing(store.watch(keys.projection, seen_at + 1)) as changes:
-                then = await _as_of(changes, keys, before, jobs.revision)
-            return RawSnapshot(then, jobs.items, jobs.revision)
+                then = await _as_of(changes, keys, before, table.revision)
+            return RawSnapshot(then, jobs, directory, table.revision)
         except CompactedError:
             continue
 

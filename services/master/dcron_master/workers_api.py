@@ -5,13 +5,15 @@ until it is taken away. The worker claims nothing while it stands; what it runs 
 """
 
 import asyncio
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from litestar import Controller, get, post
+from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from msgspec.structs import replace
 
+from dcron_core.access.principal import principal_of
+from dcron_core.access.rules import ANYBODY_LOGGED_IN, SYSTEM, ruled
 from dcron_core.clock import Clock
 from dcron_core.errors import UnavailableError
 from dcron_core.http.problems import ProblemError
@@ -20,7 +22,6 @@ from dcron_core.mirror import Mirror, follow
 from dcron_core.ports.store import Delete, KeyValue, KeyValueStore, Put, Transaction
 from dcron_core.selectors import parse_selector
 from dcron_core.telemetry import get_logger
-from dcron_master.asking import ACTOR
 from dcron_schemas.codec import UndecodableError, decode_state, encode
 from dcron_schemas.state import DrainWanted, WorkerEntry
 from dcron_schemas.workers import WorkerList, WorkerView
@@ -128,17 +129,21 @@ class WorkerController(Controller):
     path = "/api/v1/workers"
     tags = ("workers",)
 
-    @get()
+    @get(opt=ruled(ANYBODY_LOGGED_IN))
     async def list_workers(self, workers: NamedDependency[Workers]) -> WorkerList:
         """List the workers that are registered, and those that are to be drained when they come back."""
         return WorkerList(workers=tuple(workers.views()))
 
-    @post("/{worker_id:str}/drain", status_code=202)
-    async def drain_worker(self, worker_id: FromPath[str], workers: NamedDependency[Workers]) -> WorkerView:
+    @post("/{worker_id:str}/drain", status_code=202, opt=ruled(SYSTEM("operator")))
+    async def drain_worker(
+        self, request: Request[Any, Any, Any], worker_id: FromPath[str], workers: NamedDependency[Workers]
+    ) -> WorkerView:
         """Let a worker claim nothing until it is undrained; what it runs goes on."""
-        return await workers.drain(worker_id, ACTOR)
+        return await workers.drain(worker_id, principal_of(request.scope).name)
 
-    @post("/{worker_id:str}/undrain", status_code=202)
-    async def undrain_worker(self, worker_id: FromPath[str], workers: NamedDependency[Workers]) -> WorkerView:
+    @post("/{worker_id:str}/undrain", status_code=202, opt=ruled(SYSTEM("operator")))
+    async def undrain_worker(
+        self, request: Request[Any, Any, Any], worker_id: FromPath[str], workers: NamedDependency[Workers]
+    ) -> WorkerView:
         """Let a worker claim again."""
-        return await workers.undrain(worker_id, ACTOR)
+        return await workers.undrain(worker_id, principal_of(request.scope).name)

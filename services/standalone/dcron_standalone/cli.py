@@ -119,6 +119,8 @@ def run_everything(
             master_port=master_port,
             log_ingester_port=log_ingester_port,
             worker_port=worker_port,
+            tls=bool(os.environ.get("DCRON_TLS_CERT")),
+            ca=os.environ.get("DCRON_CA", ""),
         )
     )
 

@@ -1,6 +1,7 @@
 """The HTTP API as the command line uses it."""
 
 import os
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -10,10 +11,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
-from dcron_core.errors import DcronError
+from dcron_core.clock import SystemClock
+from dcron_core.errors import DcronError, SettingsError
 from dcron_core.executions import job_of
 from dcron_core.ids import IdSource
+from dcron_core.security import TlsFiles
 from dcron_schemas.api import (
     ExecutionList,
     ExecutionView,
@@ -41,7 +45,9 @@ from dcron_schemas.audit import (
     RestoreResult,
     Revert,
 )
+from dcron_schemas.identity import AccessToken
 from dcron_schemas.job import JobSpec
+from dcron_standalone.access_token import AccessTokenSource
 from dcron_standalone.data_directory import Access, DataDirectory
 from dcron_standalone.differences import change_lines
 
@@ -68,7 +74,7 @@ def find_access(environ: Mapping[str, str] = os.environ) -> Access:
     """Return how to reach dcron: DCRON_URL with DCRON_TOKEN (or DCRON_TOKEN_FILE), else the local stack's file."""
     stack = DataDirectory(Path(environ.get("DCRON_DATA", ".dcron")))
     local = stack.read_access()
-    url, token = environ.get("DCRON_URL"), environ.get("DCRON_TOKEN")
+    url, token, ca = environ.get("DCRON_URL"), environ.get("DCRON_TOKEN"), environ.get("DCRON_CA", "")
     if token is None and (file := environ.get("DCRON_TOKEN_FILE")):
         try:
             token = Path(file).read_text().strip()
@@ -77,13 +83,21 @@ def find_access(environ: Mapping[str, str] = os.environ) -> Access:
     if url and not token:
         raise ApiError("DCRON_URL is set, but neither DCRON_TOKEN nor DCRON_TOKEN_FILE is")
     if url and token:
-        return Access(url.rstrip("/"), token)
+        return Access(url.rstrip("/"), token, ca)
     if local is None:
         raise ApiError(
             f"no dcron is known here: {stack.client_file} is not there. `make up` starts one; "
             "or name one with DCRON_URL and DCRON_TOKEN, or another directory with DCRON_DATA"
         )
-    return local
+    return replace(local, ca=ca or local.ca)
+
+
+def trusting(ca: str) -> ssl.SSLContext:
+    """Return what we connect to dcron with, if that speaks TLS; raise SettingsError if `ca` cannot be used."""
+    files = TlsFiles("DCRON", ca=ca)
+    if problems := list(files.problems(SystemClock().now())):
+        raise SettingsError(problems)
+    return files.client_context() or ssl.create_default_context()
 
 
 class Client:
@@ -92,12 +106,15 @@ class Client:
     def __init__(self, access: Access, ids: IdSource | None = None) -> None:
         self.access = access
         self._ids = ids or IdSource()
+        self.tls = trusting(access.ca)
         self._http = httpx.Client(
+            verify=self.tls,
             headers={"Authorization": f"Bearer {access.token}", "Accept": "application/json"},
             timeout=TIMEOUT,
             trust_env=urlsplit(access.url).hostname not in LOOPBACK_HOSTS,  # no proxy to our own machine
         )
         self._log_ingester_url: str | None = None
+        self.tokens = AccessTokenSource(access.token, self._access_token, SystemClock())  # for the log-ingester
 
     @property
     def log_ingester_url(self) -> str:
@@ -250,6 +267,11 @@ class Client:
             yield from page.chunks
             following = page.next_seq
 
+    def _access_token(self) -> AccessToken:
+        url = f"{self.access.url}/api/v1/session/access"
+        headers = {"Authorization": f"Bearer {self.access.token}"}
+        return decoded(self._request("POST", url, headers=headers), AccessToken)
+
     def jobs_url(self, *parts: str) -> str:
         """Return the address of the jobs, or of something below them."""
         return "/".join((f"{self.access.url}/api/v1/jobs", *parts))
@@ -284,24 +306,41 @@ class Client:
         return self._request(method, url, headers=headers, content=msgspec.json.encode(body), timeout=timeout)
 
     def _request(self, method: str, url: str, **arguments: Any) -> httpx.Response:
-        """Send a request, and once more if the service was not available or the connection broke."""
+        """Send a request, and once more if the service was not available, the connection broke or a token expired."""
         for last in (False, True):
+            changed = self._shown_to(url, arguments)
             try:
-                response = self._http.request(method, url, **arguments)
+                response = self._http.request(method, url, **changed)
             except httpx.ConnectError as error:
+                if "SSL" in str(error):
+                    raise ApiError(f"{_origin(url)}: {error}{_tls_remedy(str(error))}") from error
                 raise ApiError(f"nothing answers at {_origin(url)}: is dcron running? `make up` starts it") from error
             except httpx.TransportError as error:
                 if last:
-                    raise ApiError(f"{_origin(url)} broke off: {error!r}") from error
+                    hint = (
+                        "; if it speaks TLS there, its address begins with https://" if url.startswith("http:") else ""
+                    )
+                    raise ApiError(f"{_origin(url)} broke off: {error!r}{hint}") from error
             except httpx.InvalidURL as error:
                 raise ApiError(f"{url!r} is not a URL: {error}") from error
             else:
                 if response.is_success:
                     return response
+                if not last and changed is not arguments and response.status_code == httpx.codes.UNAUTHORIZED:
+                    self.tokens.forget()
+                    continue
                 if last or response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                     raise _refusal(response)
             time.sleep(RETRY_AFTER_S)
         raise AssertionError("unreachable")
+
+    def _shown_to(self, url: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a request, with an access token if it goes to the log-ingester and needs one."""
+        at = self._log_ingester_url
+        headers = arguments.get("headers") or {}
+        if at is None or not self.tokens.changes or not url.startswith(f"{at}/") or "Authorization" in headers:
+            return arguments
+        return arguments | {"headers": {**headers, "Authorization": f"Bearer {self.tokens.bearer()}"}}
 
 
 def describe_field(problem: FieldProblem) -> str:
@@ -310,6 +349,12 @@ def describe_field(problem: FieldProblem) -> str:
     if problem.value:
         text += f" ({problem.value!r})"
     return f"{text}; {problem.remedy}" if problem.remedy else text
+
+
+def _tls_remedy(said: str) -> str:
+    if "VERIFY_FAILED" in said:
+        return "; DCRON_CA names the file of authorities to trust, and its address must be one of the certificate's"
+    return "; does it speak plaintext there? Then its address begins with http://"
 
 
 def _origin(url: str) -> str:

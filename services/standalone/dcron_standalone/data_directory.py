@@ -27,6 +27,7 @@ class Access(Struct, frozen=True):
 
     url: str  # of the master
     token: str
+    ca: str = ""  # PEM file: authorities of the certificates that dcron shows; empty: those of the machine
 
     @property
     def link(self) -> str:

@@ -224,7 +224,10 @@ def _run(work: Callable[[Servers], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened(settings: ToolSettings) -> AsyncIterator[Servers]:
-    async with EtcdStore.open(settings.etcd) as store, KafkaLog.open(settings.kafka) as log:
+    async with (
+        EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+        KafkaLog.open(settings.kafka, security=settings.kafka_security) as log,
+    ):
         yield Servers(settings, store, log)
 
 

@@ -29,6 +29,7 @@ STATUS_STYLE: dict[Status, str] = {
     "running": "cyan", "succeeded": "green", "failed": "red", "timed_out": "red", "killed": "yellow", "lost": "magenta",
 }  # fmt: skip
 CLOSED_FOR_GOOD = range(4400, 4409)  # dcron's close codes: 4000 + the HTTP status; 4409 is a gap: connect again
+EXPIRED = 4401  # of a websocket that was open: come again, with another access token
 MOST_FAILURES, RECONNECT_AFTER_S = 5, 1.0  # in a row, and how long after each
 OPEN_TIMEOUT_S, CLOSE_TIMEOUT_S = 10.0, 1.0
 
@@ -136,7 +137,8 @@ def _last_lines(pieces: Sequence[OutputPiece], count: int) -> list[OutputPiece]:
 def _frames(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]:
     """Yield the frames of a run until it is over; connect again, and go on where it broke off, when it does.
 
-    After a gap marker (we were too slow) too: a new connection begins with what is stored.
+    After a gap marker (we were too slow) too: a new connection begins with what is stored. When the access token has
+    expired, the next one is got.
     """
     next_seq, failures = from_seq, 0
     while True:
@@ -149,7 +151,10 @@ def _frames(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]
                 if isinstance(frame, OutputFrame):
                     next_seq = frame.chunk.seq + 1
         except (ConnectionClosed, InvalidHandshake, OSError) as error:
-            _raise_if_refused(error, execution_id)
+            if _has_expired(error, client):
+                client.tokens.forget()
+            else:
+                _raise_if_refused(error, execution_id)
             failures += 1
             if failures > MOST_FAILURES:
                 raise ApiError(f"{client.log_ingester_url} does not serve live output now: {error}") from error
@@ -162,13 +167,22 @@ def _connection(client: Client, execution_id: str, from_seq: int) -> Iterator[Fr
     url = f"{'wss' if base.scheme == 'https' else 'ws'}://{base.netloc}{base.path}/ws/executions/{execution_id}"
     with connect(
         f"{url}?from_seq={from_seq}",
-        additional_headers={"Authorization": f"Bearer {client.access.token}"},
+        additional_headers={"Authorization": f"Bearer {client.tokens.bearer()}"},
         proxy=None if base.hostname in LOOPBACK_HOSTS else True,
         open_timeout=OPEN_TIMEOUT_S,
         close_timeout=CLOSE_TIMEOUT_S,
+        ssl=client.tls if base.scheme == "https" else None,
     ) as websocket:
         for message in websocket:
             yield _frame_decoder.decode(message)
+
+
+def _has_expired(error: Exception, client: Client) -> bool:
+    """Tell whether what we showed may hold no more, and there is a way to get something new."""
+    if isinstance(error, InvalidStatus):  # refused before it was open: a server can say no more than 403
+        return client.tokens.changes and error.response.status_code in (401, 403)
+    code = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd is not None else 0
+    return client.tokens.changes and code == EXPIRED
 
 
 def _raise_if_refused(error: Exception, execution_id: str) -> None:

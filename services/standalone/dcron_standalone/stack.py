@@ -14,10 +14,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from dcron_core.clock import Clock
-from dcron_core.errors import DcronError
+from dcron_core.errors import DcronError, SettingsError
 from dcron_core.settings import CLIENT_VARIABLES, LogIngesterSettings, MasterSettings, load
 from dcron_standalone.children import Child, Starter
-from dcron_standalone.client import Client
+from dcron_standalone.client import Client, trusting
 from dcron_standalone.components import COMPONENTS
 from dcron_standalone.data_directory import Access, DataDirectory, ServerAddresses
 from dcron_standalone.demo import apply_demo
@@ -37,6 +37,11 @@ DOWN_TEXT = {
     "log-ingester": "the log-ingester stores what it has read",
     "master": "the master finishes its commands",
 }
+
+
+def _named_in_files() -> frozenset[str]:
+    """Return which servers run elsewhere, as a file says that our services read."""
+    return frozenset({"mongodb"} if os.environ.get("DCRON_MONGODB_FILE") else ())
 
 
 class StoppedError(DcronError):
@@ -63,14 +68,20 @@ class UpOptions(Struct, frozen=True, kw_only=True):
     master_port: int = 8700
     log_ingester_port: int = 8701
     worker_port: int = 8702
+    tls: bool = False  # whether our services speak TLS: DCRON_TLS_CERT is set
+    ca: str = ""  # who signed their certificate; empty: an authority that the machine knows
+
+    def url(self, port: int) -> str:
+        """Return the address of one of our services."""
+        return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{port}"
 
     @property
     def master_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.master_port}"
+        return self.url(self.master_port)
 
     @property
     def log_ingester_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.log_ingester_port}"
+        return self.url(self.log_ingester_port)
 
     def ports(self) -> Iterator[tuple[int, str]]:
         """Yield each port that our services listen on, and the flag that moves it."""
@@ -91,10 +102,11 @@ class Stack:
         self._access = access
         self._interruption = interruption
         self._clock = clock
+        self._tls = trusting(options.ca) if options.tls else None
         self._starter = Starter()
         given = {"etcd": options.etcd, "kafka": options.kafka, "mongodb": options.mongodb}
         self._addresses = {name: address for name, address in given.items() if address}
-        wanted = [name for name in given if name not in self._addresses]
+        wanted = [name for name in given if name not in self._addresses and name not in _named_in_files()]
         self._servers = LocalServers(directory.path, options.tools, wanted)
         self._services: list[Supervised] = []
 
@@ -152,6 +164,13 @@ class Stack:
         ]
         if taken:
             raise DcronError("; ".join(taken))
+        secured = [
+            f"DCRON_{name}_CA is set, but our own server speaks plaintext on loopback; --{name.lower()} names another"
+            for name in (server.name.upper() for server in self._servers.wanted)
+            if os.environ.get(f"DCRON_{name}_CA")
+        ]
+        if secured:
+            raise SettingsError(secured)
         for component, index in self._wanted_services():
             load(COMPONENTS[component].settings, self._environment(component, index))
 
@@ -227,19 +246,21 @@ class Stack:
             [sys.executable, "-P", "-m", "dcron_standalone", component],
             environment=self._environment(component, index),
             log=self._directory.logs / f"{name}.log",
-            url=f"http://{LOOPBACK}:{port}",
+            url=self._options.url(port),
             starter=self._starter,
             clock=self._clock,
+            tls=self._tls,
         )
 
     def _environment(self, component: str, index: int) -> dict[str, str]:
         """Return what a service reads: what the user set for all of them, and what is particular here."""
+        master = self._options.master_url
         ours = {
             "DCRON_TOKEN_FILE": str(self._directory.token_file),
             "DCRON_MASTER_PORT": str(self._options.master_port),
             "DCRON_LOG_INGESTER_PORT": str(self._options.log_ingester_port),
             "DCRON_LOG_INGESTER_URL": self._options.log_ingester_url,
-            "DCRON_ALLOWED_ORIGINS": f"{self._options.master_url},http://localhost:{self._options.master_port}",
+            "DCRON_ALLOWED_ORIGINS": f"{master},{master.replace(LOOPBACK, 'localhost')}",
         }
         ours |= {f"DCRON_{name.upper()}": address for name, address in self._addresses.items()}
         if component == "log-ingester":

@@ -9,7 +9,8 @@ from dcron_core.durations import parse_duration
 from dcron_schemas.job import JobSpec
 from dcron_schemas.records import Execution
 from dcron_worker.program import Confinement
-from dcron_worker.users import user_to_become
+from dcron_worker.secrets_known import SecretsKnown
+from dcron_worker.users import JobUsers
 
 # What a job finds in its environment besides its own; nothing of the worker's own environment leaks in.
 BASE_ENVIRONMENT = {
@@ -27,11 +28,13 @@ class Command(Struct, frozen=True):
     environment: dict[str, str]
     working_directory: str | None
     confinement: Confinement
+    secrets: frozenset[str]  # values that its environment holds
 
 
-def command_of(spec: JobSpec, execution: Execution, run_as_allowed: frozenset[str]) -> Command:
-    """Return how to start a run of the job; raise ProcessStartError if this worker may not."""
-    user = user_to_become(spec.run_as, run_as_allowed)
+def command_of(spec: JobSpec, execution: Execution, users: JobUsers, secrets: SecretsKnown) -> Command:
+    """Return how to start a run of the job; raise ProcessStartError if this worker may not, or cannot."""
+    user = users.user_of(spec.run_as)
+    env, values = secrets.revealed(execution.namespace, spec.env)
     limits = spec.limits
     confinement = Confinement(
         user=user,
@@ -43,9 +46,9 @@ def command_of(spec: JobSpec, execution: Execution, run_as_allowed: frozenset[st
         if user
         else {name: os.environ[name] for name in _OF_THE_USER if name in os.environ}
     )
-    environment = {**BASE_ENVIRONMENT, **of_user, **spec.env, **variables_of(execution)}
+    environment = {**BASE_ENVIRONMENT, **of_user, **env, **variables_of(execution)}
     argv = spec.run.argv if spec.run.argv is not None else ("/bin/sh", "-c", spec.run.shell or "")
-    return Command(argv, environment, spec.working_directory, confinement)
+    return Command(argv, environment, spec.working_directory, confinement, values)
 
 
 def variables_of(execution: Execution) -> dict[str, str]:

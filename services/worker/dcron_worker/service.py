@@ -13,24 +13,24 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from litestar import Litestar
-from litestar.types import ASGIApp
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.guard import access_guard
 from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import LeaseLostError, StoreUnavailableError, UnavailableError
-from dcron_core.http.identity import IdentityMiddleware
+from dcron_core.http.application import LARGEST_BODY, authenticators_of, surrounded
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
-from dcron_core.http.request_id import RequestIdMiddleware
 from dcron_core.http.server import listen, serving
 from dcron_core.ids import IdSource
 from dcron_core.keys import Keys
@@ -58,10 +58,12 @@ from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
+from dcron_worker.secrets_known import SecretsKnown
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
+from dcron_worker.users import job_users
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -82,6 +84,7 @@ class Worker(Struct, frozen=True):
     port: int
     worker_id: str
     guard: Guard
+    routes: Litestar
 
 
 class _Parts(Struct, frozen=True):
@@ -129,12 +132,13 @@ async def open_worker(
         background.start("entries", parts.entries.remove_acknowledged(parts.shipper))
         background.start("gauges", _keep_gauges(parts))
         background.start("spool state", parts.spool_state.run())
-        app = parts.metrics.counted(_application(settings, parts, clock, ids))
-        port = await stack.enter_async_context(serving(app, bound))
+        routes = _routes(parts)
+        served = surrounded(routes, settings, clock, ids, authenticators=authenticators_of(settings, clock))
+        port = await stack.enter_async_context(serving(parts.metrics.counted(served), bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
         log.info("worker serves", action="worker.serving", port=port)
-        yield Worker(background, port, worker_id, guard)
+        yield Worker(background, port, worker_id, guard, routes)
 
 
 async def run(settings: WorkerSettings) -> None:
@@ -146,8 +150,8 @@ async def run(settings: WorkerSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_worker(settings, store, log_, SystemClock(), IdSource()) as worker,
         ):
             yield worker.background
@@ -172,11 +176,13 @@ def _assemble(
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
     planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
-    table = Table(store, keys, planner, wanted, metrics)
+    secrets = SecretsKnown(settings.cluster_key)
+    table = Table(store, keys, planner, wanted, secrets, metrics)
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
     entries = Entries(keys, transactions, spool, planner)
-    terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
+    users = job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
+    terms = Terms(settings.output_bytes, users, secrets)
     runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
@@ -259,6 +265,7 @@ async def _live(parts: _Parts) -> None:
         )
         log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
 
+    parts.table.tell = partial(parts.readiness.lost, "job table")
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
@@ -267,8 +274,9 @@ async def _live(parts: _Parts) -> None:
         # Only now: what follows from the end of a run is written with it, and the jobs say what that is.
         await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
         parts.readiness.met("job table")
+        no_lease = partial(parts.readiness.lost, "lease")
         while True:
-            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
+            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session", tell=no_lease)
 
 
 async def _session(parts: _Parts) -> None:
@@ -413,11 +421,12 @@ async def _within(wait: Awaitable[None], timeout_s: float) -> bool:
     return True
 
 
-def _application(settings: WorkerSettings, parts: _Parts, clock: Clock, ids: IdSource) -> ASGIApp:
-    app = Litestar(
+def _routes(parts: _Parts) -> Litestar:
+    return Litestar(
         route_handlers=[probes(parts.readiness, parts.metrics.registry)],
+        guards=[access_guard],
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
+        request_max_body_size=LARGEST_BODY,
         logging_config=None,
     )
-    return RequestIdMiddleware(IdentityMiddleware(app, settings.token), clock, ids)

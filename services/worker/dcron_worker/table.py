@@ -1,4 +1,4 @@
-"""etcd's prefixes as this worker knows them: workers, kills and drains; jobs and what is wanted in plans."""
+"""etcd's prefixes as this worker knows them: workers, kills and drains; jobs and what is wanted in plans; secrets."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from dcron_schemas.codec import UndecodableError, decode_state
 from dcron_schemas.state import DrainWanted, JobEntry, KillWanted, Projection, RunWanted, TickCursor, WorkerEntry
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.secrets_known import SecretsKnown
 from dcron_worker.wanted_plan import WantedPlan
 
 Take = Callable[[str, KeyValue | None], None]  # takes in (key without prefix, its value; None: it is gone)
@@ -27,16 +28,24 @@ class Table:
     """
 
     def __init__(
-        self, store: KeyValueStore, keys: Keys, planner: Planner, wanted: WantedPlan, metrics: WorkerMetrics
+        self,
+        store: KeyValueStore,
+        keys: Keys,
+        planner: Planner,
+        wanted: WantedPlan,
+        secrets: SecretsKnown,
+        metrics: WorkerMetrics,
     ) -> None:
         self._store = store
         self._keys = keys
         self._planner = planner
         self._wanted = wanted
+        self._secrets = secrets
         self._metrics = metrics
         self.changed = asyncio.Event()
         self.kill_arrived = asyncio.Event()
         self.loaded = asyncio.Event()
+        self.tell: Callable[[str], None] = lambda _: None  # is given why it is not loaded yet
         self.drains_changed = asyncio.Event()
         self.active_workers: dict[str, WorkerEntry] = {}  # those that claim
         self.drained: dict[str, DrainWanted] = {}  # worker id → who wants it to claim nothing
@@ -53,6 +62,7 @@ class Table:
                     keys.ticks: self._take_cursor,
                     keys.workers: self._take_worker,
                     keys.drains: self._take_drain,
+                    keys.secrets: self._secrets.take,
                 },
             )
             await self._load(
@@ -71,7 +81,7 @@ class Table:
 
     async def _follow(self, prefix: str, take: Take, taken_in: asyncio.Event) -> None:
         known = Known()
-        async for update in follow(self._store, prefix):
+        async for update in follow(self._store, prefix, self.tell):
             await self._take_all(prefix, known.apply(update), take)
             del update  # it may be all of the table, and the next one may be long in coming
             self.changed.set()

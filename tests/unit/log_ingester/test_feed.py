@@ -46,7 +46,7 @@ def shape(frame: FeedFrame) -> str:
         (FeedFilter(job_ids=(JOB,)), ["started running", "finished failed", "skipped overlap"]),
         (FeedFilter(statuses=("failed", "skipped")), ["finished failed", "skipped overlap"]),
         (FeedFilter(job_ids=("other-job",), statuses=("lost",)), ["lost lost"]),
-        (FeedFilter(namespace="default", statuses=("lost",)), ["lost lost"]),
+        (FeedFilter(namespaces=frozenset({"default"}), statuses=("lost",)), ["lost lost"]),
     ],
 )
 async def test_a_viewer_sees_the_changes_it_asked_for_and_no_output(wanted: FeedFilter, seen: list[str]) -> None:
@@ -77,7 +77,7 @@ async def test_a_slow_viewer_is_told_how_much_it_missed_and_the_feed_goes_on() -
 
 async def test_a_namespace_that_nothing_is_of_sees_nothing() -> None:
     hub = Hub(SystemClock())
-    with hub.subscribe_feed(FeedFilter(namespace="elsewhere")) as queue:
+    with hub.subscribe_feed(FeedFilter(namespaces=frozenset({"elsewhere"}))) as queue:
         publish(hub, *EVENTS)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

@@ -23,7 +23,7 @@ def behind(fields: Iterable[str], order: Sequence[tuple[str, int]]) -> set[Keys]
 
 def test_each_filter_of_runs_has_its_index_and_each_index_its_filter() -> None:
     every = ExecutionFilter(
-        job_ids=("j",), job_name="n", namespace="s", statuses=("lost",), worker_id="w", trigger="tick",
+        job_ids=("j",), job_name="n", namespaces=frozenset("s"), statuses=("lost",), worker_id="w", trigger="tick",
         min_duration_ms=1, max_duration_ms=2,
     )  # fmt: skip
     (query,) = every.queries()
@@ -43,6 +43,8 @@ def test_each_filter_of_dead_letters_has_its_index_and_each_index_its_filter() -
 
 
 def test_each_filter_of_events_has_its_index_and_each_index_its_filter() -> None:
-    every = EventFilter(job_id="j", job_name="n", namespace="s", actor="a", kind="k", start=AT, end=AT, text="t")
+    every = EventFilter(
+        job_id="j", job_name="n", namespaces=frozenset("s"), actor="a", kind="k", start=AT, end=AT, text="t"
+    )
     fields = every.query().keys() - {"text", "at"}
     assert keys_of(archive.INDEXES) == behind(fields, [("_id", -1)]) | {(("at", ASCENDING),)}

@@ -8,6 +8,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from dcron_core.access.fixed_tokens import BOOTSTRAP
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.clock import SystemClock
 from dcron_core.history import History
@@ -70,7 +71,7 @@ class Stage:
     async def view(self) -> list[int]:
         """Watch the run to its end; return the chunks that were seen."""
         seen = []
-        async for frame, _ in self.viewing.run(RUN.execution_id, 0):
+        async for frame, _ in self.viewing.run(RUN.execution_id, 0, BOOTSTRAP):
             if isinstance(frame, OutputFrame):
                 seen.append(frame.chunk.seq)
             last = frame

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from dcron_core.access.link_cookie import csrf_value
 from dcron_core.adapters.memory import MemoryLog
 from dcron_core.errors import LogUnavailableError
 from dcron_core.ports.store import Put, Transaction
@@ -253,7 +254,8 @@ async def test_the_login_link_sets_a_cookie_that_reads_but_changes_nothing_from_
             foreign = await browser.post("/api/v1/jobs", json=HELLO, headers={"Origin": "http://evil.example"})
             assert foreign.status_code == 403
             assert (await browser.post("/api/v1/jobs", json=HELLO)).status_code == 403
-            own = await browser.post("/api/v1/jobs", json=HELLO, headers={"Origin": base})
+            own_page = {"Origin": base, "X-CSRF-Token": csrf_value(TOKEN)}
+            own = await browser.post("/api/v1/jobs", json=HELLO, headers=own_page)
             assert own.status_code == 201
 
 

@@ -130,7 +130,7 @@ async def test_the_history_has_each_version_with_who_when_and_what_changed_after
         told = [(version["version"], version["kind"]) for version in history["versions"]]
         assert told == [(1, "JobCreated"), (2, "JobUpdated"), (3, "JobPaused"), (3, "JobDeleted")]
         edit = history["versions"][1]
-        assert (edit["request_id"], edit["actor"]) == ("request-4711", "token")
+        assert (edit["request_id"], edit["actor"]) == ("request-4711", "bootstrap")
         assert edit["changes"] == [{"field": "schedule.every", "before": "1h", "after": "2h"}]
 
 
@@ -142,7 +142,7 @@ async def test_a_deleted_job_is_listed_and_stands_again_with_its_versions() -> N
         assert (await second.post(f"{url}/restore")).status_code == 409
         await first.delete(url)
         (deleted,) = (await second.get("/api/v1/jobs/deleted", params={"name": "hello"})).json()["jobs"]
-        assert (url.endswith(deleted["job_id"]), deleted["version"], deleted["deleted_by"]) == (True, 2, "token")
+        assert (url.endswith(deleted["job_id"]), deleted["version"], deleted["deleted_by"]) == (True, 2, "bootstrap")
         assert (await second.get("/api/v1/jobs/deleted", params={"namespace": "other"})).json()["jobs"] == []
         other = await created(first)
         assert "taken" in (await second.post(f"{url}/restore")).text

@@ -98,9 +98,9 @@ class BusyStore(MemoryStore):
     world: World
     left: int = 0
 
-    async def read_prefix(self, prefix: str) -> Range:
-        found = await super().read_prefix(prefix)
-        if prefix == KEYS.jobs and self.left:
+    async def read_prefix(self, *prefixes: str) -> Range:
+        found = await super().read_prefix(*prefixes)
+        if KEYS.jobs in prefixes and self.left:
             self.left -= 1
             position = await self.world.append(event(1000 + self.left, f"busy-{self.left}", JobCreated(spec("x"))))
             await self.project(position)

@@ -86,7 +86,7 @@ async def test_a_run_is_killed_and_waits_on_its_own_worker_only(tmp_path: Path) 
         assert killed.status_code == 202
         [end] = await ports.wait_for(ExecutionFinished, 1)
         assert isinstance(end, ExecutionFinished)
-        assert (end.execution.execution_id, end.outcome, end.error) == (first[0], "killed", "killed by token")
+        assert (end.execution.execution_id, end.outcome, end.error) == (first[0], "killed", "killed by bootstrap")
         while (live := await alive(ports, job_id)).keys() != {second[0], first[1]}:
             await asyncio.sleep(0.01)
         assert live[second[0]] == end.execution.worker_id != live[first[1]]

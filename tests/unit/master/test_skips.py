@@ -75,7 +75,7 @@ async def test_a_record_is_stepped_over_and_the_master_goes_on_by_itself() -> No
         event = decode_event(ports.log.partitions(JOB_EVENTS)[0].read(offset + 1, 1)[0].value)
         assert isinstance(event, JobEvent)
         assert isinstance(event.data, LogRecordSkipped)
-        assert (event.actor, event.data.reason) == ("token", "it is junk")
+        assert (event.actor, event.data.reason) == ("bootstrap", "it is junk")
         seen = await inspect(JobLog(ports.log, JOB_EVENTS), offset)
         assert (seen.reading, seen.skipped_at, seen.value) == ("unreadable", offset + 1, b"junk")
     await assert_clean(ports)

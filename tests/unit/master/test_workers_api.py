@@ -38,10 +38,10 @@ async def test_a_worker_is_listed_drained_and_undrained(tmp_path: Path) -> None:
             assert (view["slots"], view["labels"], view["drained_by"]) == (7, {"zone": "a"}, None)
             for _ in range(2):
                 answer = await client.post(f"{url}/drain")
-                assert (answer.status_code, answer.json()["drained_by"]) == (202, "token")
+                assert (answer.status_code, answer.json()["drained_by"]) == (202, "bootstrap")
             await until_state(client, worker.worker_id, "draining")
         gone = await until_state(client, worker.worker_id, "gone")
-        assert gone["drained_by"] == "token"
+        assert gone["drained_by"] == "bootstrap"
         async with ports.worker(tmp_path), ports.master() as (_, other):
             await until_state(other, worker.worker_id, "draining")
             for _ in range(2):
@@ -78,7 +78,7 @@ async def test_the_command_line_lists_and_drains(
         await asyncio.to_thread(command, monkeypatch, "workers", "drain", worker.worker_id)
         wish = await ports.store.get(KEYS.drain(worker.worker_id))
         assert wish is not None
-        assert decode_state(DrainWanted, wish.value).requested_by == "token"
+        assert decode_state(DrainWanted, wish.value).requested_by == "bootstrap"
         await until_state(client, worker.worker_id, "draining")
         await asyncio.to_thread(command, monkeypatch, "workers", "ls")
         printed = capsys.readouterr().out
@@ -87,7 +87,7 @@ async def test_the_command_line_lists_and_drains(
         await asyncio.to_thread(command, monkeypatch, "workers", "ls", "--json")
         (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
         (view,) = msgspec.json.decode(line, type=list[WorkerView])
-        assert (view.worker_id, view.state, view.drained_by) == (worker.worker_id, "draining", "token")
+        assert (view.worker_id, view.state, view.drained_by) == (worker.worker_id, "draining", "bootstrap")
         await asyncio.to_thread(command, monkeypatch, "workers", "undrain", worker.worker_id)
         await until_state(client, worker.worker_id, "active")
 

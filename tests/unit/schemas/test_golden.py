@@ -63,6 +63,17 @@ def test_the_fold_of_a_saved_log_gives_its_saved_job_table(version: str) -> None
     } == document(version, "job-table.json")
 
 
+@pytest.mark.parametrize("version", [each for each in VERSIONS if (FOLDER / each / "directory.json").exists()])
+def test_the_fold_of_a_saved_log_gives_its_saved_directory(version: str) -> None:
+    """G3: and so are users, tokens and secrets, since version 4 the log has them."""
+    directory = replay(version)[0].directory
+    assert {
+        "users": plain(directory.users()),
+        "tokens": plain(directory.tokens()),
+        "secrets": plain(directory.secrets()),
+    } == document(version, "directory.json")
+
+
 @every_version
 def test_every_event_of_a_saved_log_comes_to_its_saved_outcome(version: str) -> None:
     _, outcomes = replay(version)

@@ -14,7 +14,8 @@ from dcron_core.errors import ForbiddenError
 from dcron_schemas.api import Problem
 from dcron_schemas.identity import EVERYWHERE, ROLES, Grants, Role
 
-How = Literal["bootstrap", "session", "token", "access"]  # settings' token, cookie, API token, signed short-lived token
+# The settings' token, a cookie, an API token, a signed short-lived token, the settings' token for metrics.
+How = Literal["bootstrap", "session", "token", "access", "metrics"]
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,17 @@ class Principal(Struct, frozen=True, kw_only=True):
                 f"this needs the role {role} {where}; {self.name!r} has {held} there. An admin grants it with "
                 f"`dcron user grant {self.name} {namespace}={role}`"
             )
+
+    def shown(self, namespace: str | None, role: Role = "viewer") -> frozenset[str] | None:
+        """Return the namespaces to show of one that was asked for, or of all; None: all there are.
+
+        Raises ForbiddenError for one in which the principal has not the role. Whether there is such a namespace does
+        not matter, so nothing is learned from that.
+        """
+        if not namespace:
+            return self.visible(role)
+        self.require(role, namespace)
+        return frozenset((namespace,))
 
     def visible(self, role: Role = "viewer") -> frozenset[str] | None:
         """Return the namespaces in which the principal has at least `role`; None: all there are."""

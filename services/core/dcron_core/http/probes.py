@@ -6,6 +6,8 @@ from litestar import MediaType, Response, Router, get
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from dcron_core.access.rules import METRICS, OPEN, ruled
+
 OPERATIONS_TAG = "operations"
 
 
@@ -43,12 +45,12 @@ def probes(readiness: Readiness, registry: CollectorRegistry) -> Router:
     """Return the three routes. The metrics tell the conditions of being ready too."""
     registry.register(readiness)
 
-    @get("/healthz", tags=[OPERATIONS_TAG], sync_to_thread=False)
+    @get("/healthz", opt=ruled(OPEN), tags=[OPERATIONS_TAG], sync_to_thread=False)
     def healthz() -> dict[str, str]:
         """Tell that the process lives."""
         return {"status": "alive"}
 
-    @get("/readyz", tags=[OPERATIONS_TAG], sync_to_thread=False)
+    @get("/readyz", opt=ruled(OPEN), tags=[OPERATIONS_TAG], sync_to_thread=False)
     def readyz() -> Response[dict[str, object]]:
         """Tell whether the service can do its work: 200, or 503 with what is missing."""
         missing = readiness.missing
@@ -57,7 +59,7 @@ def probes(readiness: Readiness, registry: CollectorRegistry) -> Router:
             status_code=503 if missing else 200,
         )
 
-    @get("/metrics", tags=[OPERATIONS_TAG], media_type=MediaType.TEXT, sync_to_thread=False)
+    @get("/metrics", opt=ruled(METRICS), tags=[OPERATIONS_TAG], media_type=MediaType.TEXT, sync_to_thread=False)
     def metrics() -> Response[bytes]:
         """Return the metrics in Prometheus' text format."""
         return Response(content=generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ from dcron_core.errors import (
     ForbiddenError,
     InvalidJobError,
     NameTakenError,
+    NotThereError,
     OutcomeUnknownError,
     UnavailableError,
     UnknownJobError,
@@ -85,6 +86,8 @@ def _refusal(error: CommandRejectedError) -> Problem:
     match error:
         case UnknownVersionError():
             return Problem(title="no such version", status=404, detail=str(error))
+        case NotThereError():
+            return Problem(title="not there", status=404, detail=str(error))
         case UnknownJobError():
             return Problem(title="no such job", status=404, detail=str(error))
         case VersionConflictError():

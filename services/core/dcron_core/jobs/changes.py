@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from dcron_schemas.identity import ApiTokenEntry, SecretEntry, UserEntry
 from dcron_schemas.state import JobEntry, KillWanted, RunWanted
 
 
@@ -36,4 +37,42 @@ class KillAsked(Struct, frozen=True, gc=False):
     kill: KillWanted
 
 
-Change = LogNamed | JobStands | JobGone | RunAsked | KillAsked
+class UserStands(Struct, frozen=True, gc=False):
+    """The user is new, or another one."""
+
+    entry: UserEntry
+
+
+class UserGone(Struct, frozen=True, gc=False):
+    """The user was removed."""
+
+    name: str
+
+
+class TokenStands(Struct, frozen=True, gc=False):
+    """The API token is new."""
+
+    entry: ApiTokenEntry
+
+
+class TokenGone(Struct, frozen=True, gc=False):
+    """The API token was revoked, or has expired."""
+
+    token_id: str
+
+
+class SecretStands(Struct, frozen=True, gc=False):
+    """The secret is new, or has another value."""
+
+    entry: SecretEntry
+
+
+class SecretGone(Struct, frozen=True, gc=False):
+    """The secret was removed."""
+
+    namespace: str
+    name: str
+
+
+DirectoryChange = UserStands | UserGone | TokenStands | TokenGone | SecretStands | SecretGone
+Change = LogNamed | JobStands | JobGone | RunAsked | KillAsked | DirectoryChange

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dcron_core.access.effects import EFFECTS as DIRECTORY_EFFECTS
 from dcron_core.errors import (
     CommandRejectedError,
     DependencyCircleError,
@@ -155,6 +156,10 @@ def _kill_asked(table: JobTable, _position: int, event: JobEvent, data: KillRequ
     return Applied((KillAsked(data.execution_id, kill),), job, data.execution_id)
 
 
+def _directory_changed(table: JobTable, _position: int, event: JobEvent, data: Any) -> Applied:
+    return Applied(DIRECTORY_EFFECTS[type(data)](table.directory, event, data))
+
+
 # One look-up in place of a chain of class patterns: a replay folds hundreds of thousands of events a second.
 _EFFECTS: dict[type, Callable[[JobTable, int, JobEvent, Any], Applied]] = {
     LogOpened: _opened,
@@ -168,6 +173,7 @@ _EFFECTS: dict[type, Callable[[JobTable, int, JobEvent, Any], Applied]] = {
     RunRequested: _run_asked,
     KillRequested: _kill_asked,
     LogRecordSkipped: _record_skipped,
+    **dict.fromkeys(DIRECTORY_EFFECTS, _directory_changed),
 }
 
 

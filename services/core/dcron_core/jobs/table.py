@@ -1,9 +1,10 @@
-"""All jobs at one position of the log."""
+"""All jobs at one position of the log, and beside them who may do what."""
 
 from collections import deque
 from collections.abc import Iterable
 
-from dcron_core.jobs.changes import Change, JobGone, JobStands, LogNamed
+from dcron_core.access.directory import Directory
+from dcron_core.jobs.changes import Change, DirectoryChange, JobGone, JobStands, LogNamed
 from dcron_schemas.events import JobEvent, JobRestored
 from dcron_schemas.state import JobEntry
 
@@ -20,8 +21,16 @@ def restored_by(event: JobEvent) -> str:
 class JobTable:
     """The jobs, their names, and the event ids of the last positions. Changed by `absorb` only."""
 
-    def __init__(self, *, log_id: str = "", position: int = -1, entries: Iterable[JobEntry] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        log_id: str = "",
+        position: int = -1,
+        entries: Iterable[JobEntry] = (),
+        directory: Directory | None = None,
+    ) -> None:
         self.log_id = log_id
+        self.directory = Directory() if directory is None else directory
         self.position = position  # offset of the last event absorbed; -1: none
         self._entries = {entry.job_id: entry for entry in entries}
         self._names = {(e.spec.namespace, e.spec.name): e.job_id for e in self._entries.values()}
@@ -72,6 +81,8 @@ class JobTable:
                 self._remove(change.entry)
             elif isinstance(change, LogNamed):
                 self.log_id = change.log_id
+            elif isinstance(change, DirectoryChange):
+                self.directory.absorb(change)
         self.remember(position, event_id, restored)
         self.position = position
 

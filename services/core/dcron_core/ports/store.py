@@ -21,7 +21,7 @@ class KeyValue(Struct, frozen=True):
 
 
 class Range(Struct, frozen=True):
-    """All keys of a prefix at one revision, ordered by key."""
+    """All keys of a prefix at one revision, ordered by key; of several, one prefix after the other."""
 
     revision: int
     items: tuple[KeyValue, ...]
@@ -117,8 +117,8 @@ class KeyValueStore(Protocol):
         """Return the key, or None (linearizable)."""
         ...
 
-    async def read_prefix(self, prefix: str) -> Range:
-        """Return all keys of the prefix at one revision, however many there are."""
+    async def read_prefix(self, *prefixes: str) -> Range:
+        """Return all keys of the prefixes at one revision, however many there are; one prefix after the other."""
         ...
 
     async def transact(self, transaction: Transaction) -> TransactionResult:

@@ -44,7 +44,7 @@ class EventFilter(Struct, frozen=True, kw_only=True):
 
     job_id: str | None = None
     job_name: str | None = None
-    namespace: str | None = None
+    namespaces: frozenset[str] | None = None  # one of them
     actor: str | None = None
     kind: str | None = None
     start: datetime | None = None  # at or after
@@ -53,11 +53,14 @@ class EventFilter(Struct, frozen=True, kw_only=True):
 
     def query(self) -> Document:
         """Return it as MongoDB's filter."""
-        names = ("job_id", "job_name", "namespace", "actor", "kind")
+        names = ("job_id", "job_name", "actor", "kind")
         query: Document = {name: value for name in names if (value := getattr(self, name)) is not None}
         span = {"$gte": self.start, "$lt": self.end}
         if bounded := {operator: instant for operator, instant in span.items() if instant is not None}:
             query["at"] = bounded
+        if self.namespaces is not None:
+            only = sorted(self.namespaces)
+            query["namespace"] = only[0] if len(only) == 1 else {"$in": only}
         if self.text is not None:
             query["text"] = {"$regex": re.escape(self.text.lower())}
         return query

@@ -15,14 +15,15 @@ from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from msgspec.structs import replace
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import BulkWriteError
 
 from dcron_core.clock import Clock
 from dcron_core.descriptions import DatabaseDescription
-from dcron_core.errors import SettingsError
+from dcron_core.security import TlsFiles
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
+from dcron_log_ingester.store.connection import connected
 from dcron_log_ingester.store.dead_letters import LetterRecords
 from dcron_log_ingester.store.description import describe
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translated_writing, translation
@@ -53,6 +54,8 @@ INDEXES = {
         EXPIRY,
     ],
 }
+
+_AS_THE_URL_SAYS = TlsFiles("DCRON_MONGODB")
 
 
 class Store:
@@ -138,9 +141,20 @@ class Store:
         return await stats_of(self._db["executions"], bounded, start=start, end=end, bucket=bucket)
 
     async def skipped_ticks(
-        self, job_ids: Sequence[str], after: Cursor | None, limit: int, *, start: datetime | None, end: datetime | None
+        self,
+        job_ids: Sequence[str],
+        after: Cursor | None,
+        limit: int,
+        *,
+        start: datetime | None,
+        end: datetime | None,
+        namespaces: frozenset[str] | None = None,
     ) -> list[Document]:
-        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first."""
+        """Return at most `limit` skipped ticks of the jobs with `start` ≤ tick < `end`, newest first.
+
+        With `namespaces`, of those that were in one of them.
+        """
+        where: Document = {} if namespaces is None else {"namespace": {"$in": sorted(namespaces)}}
         span = bounds(start, end)
         spans: list[Document] = [{"tick": span} if span else {}]
         if after is not None:
@@ -154,7 +168,7 @@ class Store:
         with translated():
             for job_id in job_ids:
                 for each in spans:
-                    query = {"job_id": job_id, **each}
+                    query = {"job_id": job_id, **where, **each}
                     found += await ticks.find(query).sort(NEWEST_TICK_FIRST).limit(limit).to_list(None)
         found.sort(key=lambda tick: (tick["tick"], tick["_id"]), reverse=True)
         return found[:limit]
@@ -179,22 +193,11 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(url: str, database: str) -> AsyncIterator[Store]:
+async def open_store(url: str, database: str, tls: TlsFiles = _AS_THE_URL_SAYS) -> AsyncIterator[Store]:
     """Open the database; it need not be there yet."""
+    client = connected(url, tls)
     try:
-        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url,
-            appname="dcron-log-ingester",
-            serverSelectionTimeoutMS=3_000,
-            connectTimeoutMS=3_000,
-            socketTimeoutMS=20_000,
-            retryWrites=False,  # the ingest loop repeats whole batches
-        )
-        store = Store(client, database)
-    except (ConfigurationError, InvalidURI, PyMongoError, ValueError) as error:
-        raise SettingsError([f"DCRON_MONGODB is not a MongoDB connection string: {error}"]) from error
-    try:
-        yield store
+        yield Store(client, database)
     finally:
         client.close()
 

@@ -11,6 +11,7 @@ from etcd3 import etcdrpc
 
 from dcron_core.adapters.etcd.cluster import Cluster, Endpoint
 from dcron_core.adapters.etcd.description import describe
+from dcron_core.adapters.etcd.login import Metadata
 from dcron_core.adapters.etcd.packing import packed
 from dcron_core.adapters.etcd.translation import (
     key_value,
@@ -25,6 +26,7 @@ from dcron_core.adapters.writes import check_transactions
 from dcron_core.descriptions import StoreDescription
 from dcron_core.errors import CompactedError, LeaseLostError
 from dcron_core.ports.store import Changes, KeyValue, Range, Transaction, TransactionResult
+from dcron_core.security import Security, plaintext
 
 _RANGE = attrgetter("keys.Range")
 _TXN = attrgetter("keys.Txn")
@@ -36,6 +38,8 @@ _FIRST_PAGE_KEYS = 500
 _MOST_PAGE_KEYS = 2000  # if all are jobs of 64 KiB after all, 128 MiB: within the largest message
 _PAGE_BYTES = 16 * 1024 * 1024
 
+_PLAINTEXT = plaintext("DCRON_ETCD")
+
 
 class EtcdStore:
     """A KeyValueStore. It connects when it is first used, and again whenever it must."""
@@ -45,19 +49,21 @@ class EtcdStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, endpoints: str, timeout_s: float = 5.0) -> AsyncIterator["EtcdStore"]:
+    async def open(
+        cls, endpoints: str, timeout_s: float = 5.0, security: Security = _PLAINTEXT
+    ) -> AsyncIterator["EtcdStore"]:
         """Open the store at `host:port`, several with commas; `timeout_s` is for each call."""
-        async with Cluster.open(endpoints, timeout_s) as cluster:
+        async with Cluster.open(endpoints, timeout_s, security) as cluster:
             yield cls(cluster)
 
     async def get(self, key: str) -> KeyValue | None:
         response = await self._call(_RANGE, etcdrpc.RangeRequest(key=key.encode()), f"get {key}")
         return key_value(response.kvs[0]) if response.kvs else None
 
-    async def read_prefix(self, prefix: str) -> Range:
+    async def read_prefix(self, *prefixes: str) -> Range:
         while True:
             try:
-                return await self._read_pages(prefix)
+                return await self._read_prefixes(prefixes)
             except CompactedError:  # between two pages: the revision of the first one is gone, so start again
                 continue
 
@@ -88,21 +94,25 @@ class EtcdStore:
     async def keep_lease(self, lease: int) -> float:
         operation = f"keep lease {lease:x}"
         endpoint = await self._cluster.endpoint()
-        call = endpoint.leases.LeaseKeepAlive(timeout=self._cluster.timeout_s)
         try:
-            await call.write(etcdrpc.LeaseKeepAliveRequest(ID=lease))
-            response = await call.read()
+            response = await self._cluster.login.call(endpoint, lambda shown: self._keep(endpoint, lease, shown))
         except grpc.aio.AioRpcError as error:
             raise self._cluster.failed(endpoint, error, operation) from error
         except asyncio.InvalidStateError as error:  # how grpc answers a write to a stream that is over
             raise endpoint.unavailable(operation, "the stream broke at once") from error
-        finally:
-            call.cancel()
         if response is grpc.aio.EOF:
             raise endpoint.unavailable(operation, "the stream ended")
         if response.TTL <= 0:
             raise LeaseLostError(f"{operation}: it has ended")
         return float(response.TTL)
+
+    async def _keep(self, endpoint: Endpoint, lease: int, shown: Metadata) -> Any:
+        call = endpoint.leases.LeaseKeepAlive(timeout=self._cluster.timeout_s, metadata=shown)
+        try:
+            await call.write(etcdrpc.LeaseKeepAliveRequest(ID=lease))
+            return await call.read()
+        finally:
+            call.cancel()
 
     async def revoke_lease(self, lease: int) -> None:
         try:
@@ -111,9 +121,12 @@ class EtcdStore:
         except LeaseLostError:
             return
 
-    async def describe(self) -> StoreDescription:
-        """Return how each member is, and etcd as a whole. Not of the port: other stores have no members."""
-        return await describe(self._cluster)
+    async def describe(self, key: str) -> StoreDescription:
+        """Return how each member is, and etcd as a whole; `key` is one that we may read.
+
+        Not of the port: other stores have no members.
+        """
+        return await describe(self._cluster, key)
 
     async def _transact_pack(self, transactions: list[Transaction]) -> list[TransactionResult]:
         if len(transactions) == 1:
@@ -124,9 +137,17 @@ class EtcdStore:
         revision = response.header.revision
         return [transaction_result(part.response_txn, revision) for part in response.responses]
 
-    async def _read_pages(self, prefix: str) -> Range:
-        start, end = range_start(prefix), range_end(prefix)
+    async def _read_prefixes(self, prefixes: Sequence[str]) -> Range:
         revision = 0  # 0: the newest, for the first page; then that page's
+        items: list[KeyValue] = []
+        for prefix in prefixes:
+            found = await self._read_pages(prefix, revision)
+            revision = found.revision
+            items.extend(found.items)
+        return Range(revision=revision, items=tuple(items))
+
+    async def _read_pages(self, prefix: str, revision: int) -> Range:
+        start, end = range_start(prefix), range_end(prefix)
         items: list[KeyValue] = []
         limit, size = _FIRST_PAGE_KEYS, 0
         while True:
@@ -144,7 +165,9 @@ class EtcdStore:
         """Make one call and return its response; raise the port's errors."""
         endpoint = await self._cluster.endpoint()
         try:
-            return await method(endpoint)(request, timeout=self._cluster.timeout_s)
+            return await self._cluster.login.call(
+                endpoint, lambda shown: method(endpoint)(request, timeout=self._cluster.timeout_s, metadata=shown)
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.OUT_OF_RANGE:
                 raise CompactedError(request.revision + 1) from error

@@ -12,6 +12,9 @@ from dcron_core.adapters.kafka.producer import KafkaProducer
 from dcron_core.adapters.kafka.reader import KafkaReader, assigned_consumer, bounds_of
 from dcron_core.descriptions import LogDescription
 from dcron_core.ports.log import Bounds, Topic
+from dcron_core.security import Security, plaintext
+
+_PLAINTEXT = plaintext("DCRON_KAFKA")
 
 
 class KafkaLog:
@@ -22,10 +25,12 @@ class KafkaLog:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, bootstrap: str, timeout_s: float = 10.0) -> AsyncIterator["KafkaLog"]:
+    async def open(
+        cls, bootstrap: str, timeout_s: float = 10.0, security: Security = _PLAINTEXT
+    ) -> AsyncIterator["KafkaLog"]:
         """Open the log at `host:port`, several with commas; `timeout_s` is for each answer."""
         _quieten()
-        yield cls(Connection(bootstrap=bootstrap, timeout_s=timeout_s))
+        yield cls(Connection(bootstrap, timeout_s, security, security.tls.client_context()))
 
     async def ensure_topics(self, wanted: Sequence[Topic]) -> None:
         await topics.ensure(self._connection, wanted)

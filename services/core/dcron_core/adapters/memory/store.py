@@ -3,6 +3,7 @@
 import asyncio
 from bisect import bisect_left, insort
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from itertools import chain
 
 from dcron_core.adapters.memory.leases import Leases
 from dcron_core.adapters.memory.wakeup import Wakeup
@@ -69,9 +70,9 @@ class MemoryStore:
         await self._turn("get")
         return self._items.get(key)
 
-    async def read_prefix(self, prefix: str) -> Range:
+    async def read_prefix(self, *prefixes: str) -> Range:
         await self._turn("read_prefix")
-        return Range(revision=self._revision, items=tuple(self._under(prefix)))
+        return Range(revision=self._revision, items=tuple(chain.from_iterable(map(self._under, prefixes))))
 
     async def transact(self, transaction: Transaction) -> TransactionResult:
         check_transactions([transaction])
