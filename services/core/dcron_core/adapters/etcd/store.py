@@ -122,7 +122,10 @@ class EtcdStore:
             return
 
     async def describe(self, key: str) -> StoreDescription:
-        """Return how each member is, and etcd as a whole, asked about `key`. Not of the port: the others are one."""
+        """Return how each member is, and etcd as a whole; `key` is one that we may read.
+
+        Not of the port: other stores have no members.
+        """
         return await describe(self._cluster, key)
 
     async def _transact_pack(self, transactions: list[Transaction]) -> list[TransactionResult]:
