@@ -98,6 +98,7 @@ class WorkerEntry(Struct, frozen=True, gc=False, kw_only=True):
     version: str
     started_at: datetime
     slots: int
+    keys: tuple[str, ...] = ()  # ids of the keys that it has, each with its use: `trusted:…`, `cluster:…`
     state: Literal["active", "draining", "clock_wrong"] = "active"  # only an active one claims
     labels: dict[str, str] = field(default_factory=dict)
     clock_offset_ms: float | None = None  # its clock minus the median of all workers'; None: not known

@@ -21,7 +21,7 @@ OTHER_UNITS = {
 # Each has few values, known beforehand. What grows with jobs, runs, users or requests is no label.
 LABELS = {
     "kind", "outcome", "result", "reason", "record", "state", "collection", "partition", "condition", "status",
-    "verdict", "service", "version", "le", "implementation", "major", "minor", "patchlevel",
+    "verdict", "use", "order", "key_id", "service", "version", "le", "implementation", "major", "minor", "patchlevel",
 }  # fmt: skip
 MOST_SERIES = 250
 PROMISED = {  # what an operator is to find, whatever else there is

@@ -25,10 +25,20 @@ class ServiceMetrics:
         build = Gauge("dcron_build_info", "Which release this is; always 1.", ["service", "version"],
                       registry=self.registry)  # fmt: skip
         build.labels(service, VERSION).set(1)
+        self.keys = Gauge(
+            "dcron_key_info", "Ids of the keys that the service has, by use and in their order; always 1.",
+            ["use", "order", "key_id"], registry=self.registry,
+        )  # fmt: skip
         self.responses = Counter(
             "dcron_http_responses_total", "HTTP requests answered, by status.", ["status"], registry=self.registry
         )
         from_zero(self.responses, ALERTED_STATUSES)
+
+    def show_keys(self, ids: Iterable[str]) -> None:
+        """Tell which keys there are: `use:id` of each, and never the key."""
+        for order, each in enumerate(ids):
+            use, _, key_id = each.partition(":")
+            self.keys.labels(use, str(order), key_id).set(1)
 
     def counted(self, app: ASGIApp) -> ASGIApp:
         """Return `app` with its answers counted."""

@@ -9,6 +9,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta, Struct
@@ -273,6 +274,27 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{variable} is not a setting of dcron{hint}")
     return problems
+
+
+def secrets_in(settings: CommonSettings) -> frozenset[str]:
+    """Return every secret that the settings hold; of an address, the password in it, as written and as meant."""
+    found: set[str] = set()
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if not isinstance(value, str):
+            continue
+        if "://" in value:
+            written = _password_in(value)
+            found |= {written, unquote(written)}
+        elif name in SECRETS:
+            found |= {value, *parse_names(value)}
+    return frozenset(filter(None, found))
+
+
+def _password_in(address: str) -> str:
+    """Return what stands between the user and the last @ before the path; the driver is stricter, we need not be."""
+    login, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+    return login.partition(":")[2] if at else ""
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from litestar import Litestar
 
+from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
@@ -50,6 +51,7 @@ async def open_log_ingester(
 ) -> AsyncIterator[LogIngester]:
     """Run the service while the context is open. Raises SettingsError when it cannot listen."""
     metrics = Metrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness(KAFKA, MONGODB, LIVE)
     hub = Hub(clock)
     async with AsyncExitStack() as stack:

@@ -313,7 +313,15 @@ class Projector:
         outcome = fold(self.table, position, event)
         changes = outcome.changes if isinstance(outcome, Applied) else ()
         if not isinstance(outcome, Applied):
-            log.info("event without effect", action="projector.no_effect", position=position, outcome=str(outcome))
+            log.info(
+                "event without effect",
+                action="projector.no_effect",
+                position=position,
+                outcome=str(outcome),
+                job_id=event.job_id,
+                request_id=event.request_id,
+                actor=event.actor,
+            )
         self.table.absorb(position, event.event_id, changes, restored_by(event))
         self._pending.add(position, changes)
         self._handled[position] = Handled(event, outcome)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
 from dcron_core.access.guard import access_guard
+from dcron_core.access.key_ids import key_ids
 from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
@@ -78,6 +79,7 @@ async def open_master(
     """Run a master on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
     signatures = _signatures(settings)

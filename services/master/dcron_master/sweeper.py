@@ -113,20 +113,24 @@ class Sweeper:
         record = known or lost
         assert record is not None
         execution_id = entry.execution.execution_id
+        told = {
+            "execution_id": execution_id,
+            "job_id": entry.execution.job_id,
+            "worker_id": entry.execution.worker_id,
+        }
         try:
             await self._producer.append(self._topic, execution_id, encode(record))
             removed = await self._remove(item, lost, dependants)
         except UnavailableError as error:
-            log.warning("sweeping later", action="sweeper.retry", execution_id=execution_id, error=str(error))
+            log.warning("sweeping later", action="sweeper.retry", error=str(error), **told)
             return
         if removed:
             self._metrics.swept.labels(type(record).__name__).inc()
             log.warning(
                 "closed an entry of a worker that is gone",
                 action="sweeper.closed",
-                execution_id=execution_id,
-                worker_id=entry.execution.worker_id,
                 record=type(record).__name__,
+                **told,
             )
 
     async def _remove(self, item: KeyValue, lost: ExecutionLost | None, dependants: Dependants) -> bool:

@@ -49,6 +49,11 @@ app.command(
     name="dlq",
     help="Dead letters, records that were put aside: list, show, replay.",
 )
+app.command(
+    "dcron_standalone.doctor_command:examine_system",
+    name="doctor",
+    help="Say what is wrong with this system, in words.",
+)
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
 app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")

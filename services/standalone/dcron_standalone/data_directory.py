@@ -31,16 +31,20 @@ class Access(Struct, frozen=True):
 
 
 class ServerAddresses(Struct, frozen=True):
-    """Where a local stack keeps its log and its job table; what `servers.json` holds, as the variables are named."""
+    """Where a local stack's servers and services are; what `servers.json` holds, as the variables are named."""
 
     etcd: str
     kafka: str
     etcd_prefix: str
     topic_prefix: str
+    mongodb: str = ""
+    mongodb_database: str = ""
+    log_ingester_url: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the variables that lead there."""
-        return {f"DCRON_{name.upper()}": getattr(self, name) for name in self.__struct_fields__}
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {f"DCRON_{name.upper()}": value for name, value in values.items() if value}
 
 
 class DataDirectory:

@@ -17,7 +17,7 @@ from msgspec import Struct
 from dcron_core.access.signing import Signatures
 from dcron_core.clock import Clock
 from dcron_core.errors import DcronError, SettingsError
-from dcron_core.settings import CLIENT_VARIABLES, MasterSettings, load
+from dcron_core.settings import CLIENT_VARIABLES, LogIngesterSettings, MasterSettings, load
 from dcron_standalone.children import Child, Starter
 from dcron_standalone.client import ApiError, Client, trusting
 from dcron_standalone.components import COMPONENTS
@@ -193,8 +193,17 @@ class Stack:
             load(COMPONENTS[component].settings, self._environment(component, index))
 
     def _server_addresses(self) -> ServerAddresses:
-        settings = load(MasterSettings, self._environment("master", 0))
-        return ServerAddresses(settings.etcd, settings.kafka, settings.etcd_prefix, settings.topic_prefix)
+        master = load(MasterSettings, self._environment("master", 0))
+        ingester = load(LogIngesterSettings, self._environment("log-ingester", 0))
+        return ServerAddresses(
+            etcd=master.etcd,
+            kafka=master.kafka,
+            etcd_prefix=master.etcd_prefix,
+            topic_prefix=master.topic_prefix,
+            mongodb=ingester.mongodb,
+            mongodb_database=ingester.mongodb_database,
+            log_ingester_url=master.log_ingester_url,
+        )
 
     def _server_ready(self, server: Server, seconds: float) -> None:
         say(f"  {server.name:<14} answers after {seconds:4.1f} s  {server.address}")

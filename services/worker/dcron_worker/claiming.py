@@ -56,6 +56,7 @@ class Claiming(Struct, frozen=True):
         A second claim or skip of it meanwhile would take the first one's entry for its own. A tick that waits for the
         run before it is one execution for both claimers.
         """
+        task.set_name(execution_id)  # for the log, if it fails
         self.in_work.add(execution_id)
         task.add_done_callback(lambda _: self.in_work.discard(execution_id))
 

@@ -153,6 +153,7 @@ class Runner:
             self._metrics.running.dec()
             del self._running[execution.execution_id]
         on_over()
+        log.debug("a run is over", action="run.over", outcome=record.outcome, error=record.error)
         self._metrics.runs.labels(record.outcome).inc()
         await self._entries.end(execution, record)
 
@@ -178,6 +179,7 @@ class Runner:
 
     async def _give_up(self, execution: Execution, why: str) -> None:
         self._metrics.skips.labels("edited").inc()
+        log.info("a claimed run does not start", action="run.given_up", why=why)
         skipped = TickSkipped(execution=execution, reason="edited", at=self._clock.now(), detail=why)
         await self._entries.end(execution, skipped)
 
@@ -198,6 +200,7 @@ class Runner:
         except ProcessStartError as error:
             return self._not_started(execution, "failed", str(error))
         await asyncio.sleep(0)  # the others that are due at the same instant start first
+        log.debug("a run began", action="run.began", pid=under_way.pid)
         self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
         output = asyncio.create_task(self._report(running.claimed, under_way, start.mask))
         stop = await self._watch(under_way, running)
@@ -223,7 +226,7 @@ class Runner:
             return None
         stop = running.stop.result() if running.stop.done() else Stop("timed_out", f"ran longer than {spec.timeout}")
         grace = stop.grace if stop.grace is not None else parse_duration(spec.kill_grace)
-        log.info("ending a run", action="run.stop", execution_id=running.claimed.execution.execution_id, why=stop.why)
+        log.info("ending a run", action="run.stop", why=stop.why)
         await under_way.terminate(grace)
         await asyncio.wait((under_way.over,))
         return stop

@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.access.guard import access_guard
+from dcron_core.access.key_ids import key_ids
 from dcron_core.access.signing import REFUSALS
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
@@ -39,7 +40,7 @@ from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
 from dcron_core.session import LeaseSession
 from dcron_core.settings import WorkerSettings, parse_labels, parse_names
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about_all, get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
@@ -122,6 +123,7 @@ async def open_worker(
     """Run a worker on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     data = Path(settings.worker_data).absolute()
     worker_id = worker_id_in(data, clock, ids)
+    about_all(worker_id=worker_id)
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
@@ -141,7 +143,7 @@ async def open_worker(
         port = await stack.enter_async_context(serving(parts.metrics.counted(served), bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
-        log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
+        log.info("worker serves", action="worker.serving", port=port)
         yield Worker(background, port, worker_id, guard, routes)
 
 
@@ -175,6 +177,7 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.show_keys(key_ids(settings))
     metrics.slots.set(settings.slots)
     metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
@@ -218,6 +221,7 @@ def _assemble(
         version=VERSION,
         started_at=clock.now(),
         slots=settings.slots,
+        keys=key_ids(settings),
         labels=labels,
         verifies=signatures.verifies,
     )

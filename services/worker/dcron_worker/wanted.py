@@ -12,7 +12,7 @@ from dcron_core.access.signing import REFUSALS, Refusal
 from dcron_core.errors import LeaseLostError, StoreUnavailableError
 from dcron_core.ports.store import KeyValue, Put, Transaction
 from dcron_core.session import LeaseSession
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about, get_logger
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
@@ -142,13 +142,13 @@ class WantedRuns:
             return
         running = in_the_way(self._with.keys, job, self._with.worker_id, alive)
         if running and job.spec.overlap == "replace" and run.trigger != "retry":
-            await self._replace(running, run.execution_id)
+            await self._replace(running, run.execution_id, job.job_id)
         told = bool(running) and self._with.is_told_of_end(job.job_id, running, result.revision)
         # A run that is to replace another may be replaced itself meanwhile, which nothing but a look finds out.
         wait = wait_after(wanted.looks, told=told and job.spec.overlap != "replace")
         self._with.wanted.look_again(wanted, self._with.clock.now() + wait)
 
-    async def _replace(self, running: str, by: str) -> None:
+    async def _replace(self, running: str, by: str, job_id: str) -> None:
         """Ask for the end of the live run, once: the request is seen by its worker, and by whoever looks here next."""
         if running in self._with.table.kills:
             return
@@ -158,7 +158,8 @@ class WantedRuns:
             put = Put(self._with.keys.kill(running), encode(kill), lease)
             await self._with.transactions.transact(Transaction((), (put,)))
         except StoreUnavailableError as error:  # the next look asks again
-            log.warning("asking for the kill later", action="replace.later", execution_id=running, error=str(error))
+            with about(execution_id=running, job_id=job_id):
+                log.warning("asking for the kill later", action="replace.later", error=str(error))
 
     async def _give_up(
         self, wanted: Wanted, job: JobEntry | None, reason: SkipReason, detail: str, *, job_gone: bool | None = None

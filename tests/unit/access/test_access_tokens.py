@@ -14,12 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar.enums import ScopeType
 
 from dcron_core.access.access_tokens import LIFE, AccessTokenMaker, AccessTokens, csrf_digest, csrf_fits, key_id
-from dcron_core.access.link_cookie import COOKIE, cookie_value, csrf_value
 from dcron_core.access.principal import Principal
 from dcron_schemas.api import Problem
 from dcron_schemas.identity import AccessToken, PublicKeys
-from tests.services import TOKEN
-from tests.unit.access.world import SIGNING_KEY, world
+from tests.unit.access.world import SIGNING_KEY, World, world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADA = Principal(name="ada", grants={"here": "editor"}, how="session", credential="s1", by_cookie=True, csrf="the csrf")
@@ -203,8 +201,9 @@ async def test_a_browser_gets_the_token_as_a_cookie_and_a_stolen_one_changes_not
     async with world(tmp_path, allowed_origins="http://page.example") as opened:
         master, ingester = opened.urls["master"], opened.urls["log-ingester"]
         subject = await opened.subject()
-        cookie = {"Cookie": f"{COOKIE}={cookie_value(TOKEN)}", "Origin": master}
-        csrf = {"X-CSRF-Token": csrf_value(TOKEN)}
+        cookie = {"Cookie": await _session_cookie(opened), "Origin": master}
+        session = await opened.http.get(f"{master}/api/v1/session", headers=cookie)
+        csrf = {"X-CSRF-Token": session.json()["csrf"]}
         assert (await opened.http.post(f"{master}/api/v1/session/access", headers=cookie)).status_code == 403
         answer = await opened.http.post(f"{master}/api/v1/session/access", headers=cookie | csrf)
         attributes = answer.headers["set-cookie"].lower()
@@ -227,3 +226,14 @@ async def test_a_browser_gets_the_token_as_a_cookie_and_a_stolen_one_changes_not
         shown = (await opened.ask("master", "GET", f"/api/v1/jobs/{subject.job_id}", "bootstrap")).json()
         assert (shown["version"], shown["spec"].get("enabled", True)) == (1, True)
         assert (await opened.http.post(f"{job}/pause", headers=cookie | csrf)).status_code == 200
+
+
+async def _session_cookie(opened: World) -> str:
+    """Log a new administrator in, as a browser does with a link."""
+    for path, body in (("users", {"name": "ada", "grants": {"*": "admin"}}), ("users/ada/login-links", {})):
+        made = await opened.ask("master", "POST", f"/api/v1/{path}", "bootstrap", json=body)
+        assert made.status_code == 201, made.text
+    answer = await opened.http.get(made.json()["url"], follow_redirects=False)
+    session = answer.cookies["dcron_session"]
+    opened.http.cookies.clear()
+    return f"dcron_session={session}"

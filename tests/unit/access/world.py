@@ -47,6 +47,7 @@ from tests.services import EXECUTIONS, JOB_EVENTS, TOKEN, Ports
 from tests.unit.access.memory_archive import MemoryArchive
 
 SIGNING_KEY = "11" * 32
+CLUSTER_KEY = "33" * 32
 HERE, ELSEWHERE = "here", "elsewhere"
 ASKERS: dict[str, Grants] = {
     "nobody": {},
@@ -171,8 +172,9 @@ async def world(tmp_path: Path, clock: Clock | None = None, **settings: str) -> 
         common = {name: value for name, value in settings.items() if name != "allowed_origins"}
         ingester = await _log_ingester(stack, made, clock or ports.clock, trusted, settings)
         urls = {"log_ingester_url": ingester}
-        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **urls, **common))
-        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **common))
+        keys = {"cluster_key": CLUSTER_KEY} | common
+        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **urls, **keys))
+        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **keys))
         made.routes |= {"master": master.routes, "worker": worker.routes}
         made.urls |= {
             "master": f"http://127.0.0.1:{master.port}",

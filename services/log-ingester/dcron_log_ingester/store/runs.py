@@ -17,12 +17,15 @@ from msgspec.structs import replace
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError
 
+from dcron_core.clock import Clock
+from dcron_core.descriptions import DatabaseDescription
 from dcron_core.security import TlsFiles
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
 from dcron_log_ingester.store.connection import connected
 from dcron_log_ingester.store.dead_letters import LetterRecords
+from dcron_log_ingester.store.description import describe
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translated_writing, translation
 from dcron_log_ingester.store.filters import ExecutionFilter, bounds
 from dcron_log_ingester.store.ledger import LedgerRecords
@@ -73,6 +76,10 @@ class Store:
         with translated():
             for name, indexes in INDEXES.items():
                 await self._db[name].create_indexes(indexes)
+
+    async def describe(self, clock: Clock) -> DatabaseDescription:
+        """Return how the database is set up."""
+        return await describe(self._db, INDEXES, clock)
 
     async def write(self, batch: Batch) -> None:
         """Store the batch, wholly; return once it is acknowledged.

@@ -43,6 +43,7 @@ class Endpoint:
         self.keys = etcdrpc.KVStub(channel)
         self.leases = etcdrpc.LeaseStub(channel)
         self.watches = etcdrpc.WatchStub(channel)
+        self.maintenance = etcdrpc.MaintenanceStub(channel)
 
     def error(self, error: grpc.aio.AioRpcError, operation: str) -> DcronError | ValueError:
         """Return what the failure of `operation` means to a user of the port."""
@@ -82,6 +83,11 @@ class Cluster:
                 channel = await stack.enter_async_context(_channel(address, security.tls))
                 opened.append(Endpoint(address, channel, security))
             yield cls(opened, timeout_s, Login(security, timeout_s))
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All members, the preferred one first."""
+        return tuple(self._endpoints)
 
     async def endpoint(self) -> Endpoint:
         """Return the member to call; of several, one that is connected."""

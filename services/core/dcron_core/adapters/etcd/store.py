@@ -10,6 +10,7 @@ import grpc.aio
 from etcd3 import etcdrpc
 
 from dcron_core.adapters.etcd.cluster import Cluster, Endpoint
+from dcron_core.adapters.etcd.description import describe
 from dcron_core.adapters.etcd.login import Metadata
 from dcron_core.adapters.etcd.packing import packed
 from dcron_core.adapters.etcd.translation import (
@@ -22,6 +23,7 @@ from dcron_core.adapters.etcd.translation import (
 )
 from dcron_core.adapters.etcd.watch import watch
 from dcron_core.adapters.writes import check_transactions
+from dcron_core.descriptions import StoreDescription
 from dcron_core.errors import CompactedError, LeaseLostError
 from dcron_core.ports.store import Changes, KeyValue, Range, Transaction, TransactionResult
 from dcron_core.security import Security, plaintext
@@ -118,6 +120,10 @@ class EtcdStore:
             await self._call(_REVOKE, request, f"revoke lease {lease:x}")
         except LeaseLostError:
             return
+
+    async def describe(self) -> StoreDescription:
+        """Return how each member is, and etcd as a whole. Not of the port: other stores have no members."""
+        return await describe(self._cluster)
 
     async def _transact_pack(self, transactions: list[Transaction]) -> list[TransactionResult]:
         if len(transactions) == 1:
