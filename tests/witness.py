@@ -1,7 +1,7 @@
 """Holds every revision of etcd against the naive fold of the log: the validator of G2 and G3.
 
-G2: the jobs are those of the log at the position that stands beside them. G3: the position grows, unless the store
-was emptied; and no run is asked for twice.
+G2: the jobs, users, tokens and secrets are those of the log at the position that stands beside them. G3: the position
+grows, unless the store was emptied; and no run is asked for twice.
 """
 
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue, Removed
+from tests.naive_directory import People
 from tests.naive_fold import Jobs, NaiveFold
 
 
@@ -22,9 +23,10 @@ class Witness:
         self.position = -1
         self.requests_from = 0
         self.jobs: Jobs = {}  # as the store has them
+        self.people: People = {}  # likewise: users, tokens, secrets
         self.runs: set[str] = set()
         self.ever_asked: set[str] = set()  # runs, also those of a store that was emptied since
-        self.states: list[tuple[int, Jobs]] = []  # every one that the store was in, with its position
+        self.states: list[tuple[int, Jobs, People]] = []  # every one that the store was in, with its position
         self.emptying = False
         self._naive = naive
         self._keys = keys
@@ -39,11 +41,14 @@ class Witness:
             elif event.key.startswith(self._keys.jobs):
                 job_id = event.key.removeprefix(self._keys.jobs)
                 self.jobs = {**self.jobs, job_id: value} if value else _without(self.jobs, job_id)
+            elif event.key.startswith((self._keys.users, self._keys.tokens, self._keys.secrets)):
+                key = event.key.removeprefix(self._keys.prefix)
+                self.people = {**self.people, key: value} if value else _without(self.people, key)
             elif event.key.startswith(self._keys.runs):
                 self._ask(event)
         if self.position >= 0:  # else it was emptied: until it has a position, its job keys are of no table
             self._check()
-            self.states.append((self.position, self.jobs))
+            self.states.append((self.position, self.jobs, self.people))
 
     def _advance(self, projection: Any) -> None:
         position = -1 if projection is None else projection["position"]
@@ -70,6 +75,9 @@ class Witness:
             self.problems.append(f"position {position} is beyond one that cannot be read: {naive.stuck_at()}")
         elif self.jobs != naive.jobs_at(position):
             self.problems.append(f"at position {position} the store has {self.jobs}, the log {naive.jobs_at(position)}")
+        elif self.people != naive.people_at(position):
+            people = naive.people_at(position)
+            self.problems.append(f"at position {position} the store has {self.people}, the log {people}")
         elif self.runs != naive.runs_at(position, self.requests_from):
             self.problems.append(f"at position {position} the store has the runs {self.runs}")
 
