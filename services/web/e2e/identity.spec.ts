@@ -131,10 +131,10 @@ test("a password is set by who came by link, and logs in", async ({ page, api })
   const user = await createUser(api, "sets", { "*": "viewer" });
   await become(page, api, user);
   await page.goto("/account");
-  await page.getByLabel("New password", { exact: true }).fill("a long enough password");
-  await page.getByLabel("New password again").fill("a long enough passwort");
+  await page.getByRole("textbox", { name: "New password", exact: true }).fill("a long enough password");
+  await page.getByRole("textbox", { name: "New password again" }).fill("a long enough passwort");
   await expect(page.getByText("Not the same as above")).toBeVisible();
-  await page.getByLabel("New password again").fill("a long enough password");
+  await page.getByRole("textbox", { name: "New password again" }).fill("a long enough password");
   await page.getByRole("button", { name: "Set the password" }).click();
   await expect(page.getByText(/^Your password is changed/)).toBeVisible();
   await page.context().clearCookies();
