@@ -29,7 +29,12 @@ from dcron_standalone.cli import app
 from dcron_standalone.components import COMPONENTS
 from tests.compose_file import DEPLOY, SECRETS, raw, services
 
-FIXED = {"DCRON_UID": "10001", "DCRON_GID": "10001", "TRUSTED_KEYS": "a" * 64, "ORIGIN": "https://localhost:8443"}
+FIXED = {
+    "CONTAINER_UID": "10001",
+    "CONTAINER_GID": "10001",
+    "TRUSTED_KEYS": "a" * 64,
+    "ORIGIN": "https://localhost:8443",
+}
 SERVICES = services(FIXED)
 OURS = [name for name, service in SERVICES.items() if service.is_ours]
 STORES = [name for name in SERVICES if name.startswith(("etcd-", "kafka-", "mongo-"))]
