@@ -177,6 +177,12 @@ def test_what_a_service_waits_for_is_there_and_can_be_waited_for(name: str) -> N
             assert SERVICES[other].text["restart"] == "on-failure"
 
 
+@pytest.mark.parametrize("name", ONCE)
+def test_what_ends_is_waited_for_by_what_lasts(name: str) -> None:
+    """Else `docker compose up --wait`, which deploy/up calls, takes its end for a failure."""
+    assert [other for other in LASTING if name in SERVICES[other].text.get("depends_on", {})]
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_mounts_are_files_of_the_repository_read_only_or_data_of_the_service_alone(name: str) -> None:
     for mount in SERVICES[name].text.get("volumes", []):
