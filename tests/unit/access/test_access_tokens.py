@@ -13,11 +13,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar.enums import ScopeType
 
-from dcron_core.access.access_tokens import LIFE, AccessTokenMaker, AccessTokens, csrf_digest, csrf_fits, key_id
+from dcron_core.access.access_tokens import COOKIE, LIFE, AccessTokenMaker, AccessTokens, csrf_digest, csrf_fits, key_id
 from dcron_core.access.principal import Principal
+from dcron_core.access.secret_texts import SESSION_COOKIE
 from dcron_schemas.api import Problem
 from dcron_schemas.identity import AccessToken, PublicKeys
-from tests.unit.access.world import SIGNING_KEY, World, world
+from tests.people import PASSWORD, add_user, browser
+from tests.unit.access.world import SIGNING_KEY, world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADA = Principal(name="ada", grants={"here": "editor"}, how="session", credential="s1", by_cookie=True, csrf="the csrf")
@@ -181,7 +183,7 @@ async def test_a_token_does_not_outlive_what_it_was_got_with() -> None:
 
 async def test_masters_exchange_what_they_know_for_a_token_that_all_services_take(tmp_path: Path) -> None:
     """And not an access token for another one: it would live for ever."""
-    async with world(tmp_path) as opened:
+    async with world(tmp_path, worker=True) as opened:
         answer = await opened.ask("master", "POST", "/api/v1/session/access", "bootstrap")
         token = AccessToken(**answer.json()).token
         assert "set-cookie" not in answer.headers, "a bearer gets no cookie"
@@ -201,39 +203,32 @@ async def test_a_browser_gets_the_token_as_a_cookie_and_a_stolen_one_changes_not
     async with world(tmp_path, allowed_origins="http://page.example") as opened:
         master, ingester = opened.urls["master"], opened.urls["log-ingester"]
         subject = await opened.subject()
-        cookie = {"Cookie": await _session_cookie(opened), "Origin": master}
-        session = await opened.http.get(f"{master}/api/v1/session", headers=cookie)
-        csrf = {"X-CSRF-Token": session.json()["csrf"]}
-        assert (await opened.http.post(f"{master}/api/v1/session/access", headers=cookie)).status_code == 403
-        answer = await opened.http.post(f"{master}/api/v1/session/access", headers=cookie | csrf)
+        opened.http.headers["Authorization"] = f"Bearer {opened.token}"
+        opened.http.base_url = httpx.URL(master)
+        await add_user(opened.http, "ada", {"*": "admin"})
+        del opened.http.headers["Authorization"]
+        async with browser(httpx.URL(master).port or 0) as ada:
+            assert (await ada.log_in("ada", PASSWORD)).status_code == 303
+            csrf = {"X-CSRF-Token": ada.csrf}
+            stolen_session = {"Cookie": f"{SESSION_COOKIE}={ada.client.cookies[SESSION_COOKIE]}", "Origin": master}
+            answer = await ada.send("POST", "/api/v1/session/access")
         attributes = answer.headers["set-cookie"].lower()
         assert [each for each in ("httponly", "samesite=strict", "path=/", "max-age=") if each not in attributes] == []
-        stolen = {"Cookie": f"dcron_access={answer.json()['token']}", "Origin": "http://page.example"}
+        stolen = {"Cookie": f"{COOKIE}={answer.json()['token']}", "Origin": "http://page.example"}
 
         async def replayed(**headers: str) -> httpx.Response:
             url = f"{ingester}/api/v1/dead-letters/replay"
             return await opened.http.post(url, json={"all": True}, headers={**stolen, **headers})
 
-        opened.http.cookies.clear()
         assert (await opened.http.get(f"{ingester}/api/v1/stats", headers=stolen)).status_code == 200
         assert (await replayed()).json()["title"] == "no CSRF token"
         assert (await replayed(**{"X-CSRF-Token": "guess"})).status_code == 403
         assert (await replayed(Origin="http://evil.example", **csrf)).json()["title"] == "wrong origin"
         assert (await replayed(**csrf)).status_code == 200
         job = f"{master}/api/v1/jobs/{subject.job_id}"
-        for method, path in (("DELETE", job), ("POST", f"{job}/run"), ("POST", f"{job}/pause"), ("PATCH", job)):
-            assert (await opened.http.request(method, path, headers=cookie)).status_code == 403
+        changes = [("DELETE", job), ("POST", f"{job}/run"), ("POST", f"{job}/pause"), ("PATCH", job)]
+        for method, url in [*changes, ("POST", f"{master}/api/v1/session/access")]:
+            assert (await opened.http.request(method, url, headers=stolen_session)).status_code == 403
         shown = (await opened.ask("master", "GET", f"/api/v1/jobs/{subject.job_id}", "bootstrap")).json()
         assert (shown["version"], shown["spec"].get("enabled", True)) == (1, True)
-        assert (await opened.http.post(f"{job}/pause", headers=cookie | csrf)).status_code == 200
-
-
-async def _session_cookie(opened: World) -> str:
-    """Log a new administrator in, as a browser does with a link."""
-    for path, body in (("users", {"name": "ada", "grants": {"*": "admin"}}), ("users/ada/login-links", {})):
-        made = await opened.ask("master", "POST", f"/api/v1/{path}", "bootstrap", json=body)
-        assert made.status_code == 201, made.text
-    answer = await opened.http.get(made.json()["url"], follow_redirects=False)
-    session = answer.cookies["dcron_session"]
-    opened.http.cookies.clear()
-    return f"dcron_session={session}"
+        assert (await opened.http.post(f"{job}/pause", headers=stolen_session | csrf)).status_code == 200

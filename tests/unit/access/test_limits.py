@@ -58,7 +58,7 @@ ASKED = ("/healthz", "/api/v1/jobs", "/api/v1/stats", "/", "/login", "/metrics",
 @pytest.mark.parametrize("service", ["master", "log-ingester", "worker"])
 async def test_every_answer_carries_the_security_headers(service: str, tmp_path: Path) -> None:
     """Of the page, the API, refusals and what is not there."""
-    async with world(tmp_path) as opened:
+    async with world(tmp_path, worker=service == "worker") as opened:
         paths = (
             "/healthz",
             "/api/v1/jobs",
@@ -82,20 +82,19 @@ async def test_every_answer_carries_the_security_headers(service: str, tmp_path:
 
 
 async def test_who_asks_too_often_waits_and_holds_nobody_else_up(tmp_path: Path) -> None:
-    async with world(tmp_path, request_rate="30", metrics_token=METRICS_TOKEN) as opened:
+    async with world(tmp_path, request_rate="5") as opened:
         subject = await opened.subject()
 
         async def statuses(opened: World, asker: str | None, count: int) -> list[int]:
             path = f"/api/v1/jobs/{subject.job_id}"
             return [(await opened.ask("master", "GET", path, asker)).status_code for _ in range(count)]
 
-        viewers = await statuses(opened, "viewer", 100)
-        assert (viewers[:50], viewers[-1]) == ([200] * 50, 429)
+        viewers = await statuses(opened, "viewer", 40)
+        assert (viewers[:10], 429 in viewers) == ([200] * 10, True)
         assert await statuses(opened, "operator", 10) == [200] * 10
-        strangers = await statuses(opened, None, 20)
-        assert (strangers[:5], strangers[-1]) == ([401] * 5, 429)
+        assert await statuses(opened, None, 2) == [401, 429]
         refused = await opened.ask("master", "GET", "/api/v1/jobs", None)
-        assert (refused.headers["retry-after"], refused.json()["title"]) == ("1", "too many requests")
+        assert (int(refused.headers["retry-after"]) in (1, 2), refused.json()["title"]) == (True, "too many requests")
         assert "DCRON_REQUEST_RATE" in refused.json()["detail"]
         probes = [(await opened.ask("master", "GET", "/healthz", None)).status_code for _ in range(30)]
         assert probes == [200] * 30
@@ -143,7 +142,7 @@ def test_the_memory_of_buckets_is_bounded_and_keeps_who_asks() -> None:
 
 
 async def test_metrics_are_for_their_token_and_for_viewers_of_everything(tmp_path: Path) -> None:
-    async with world(tmp_path, metrics_token=METRICS_TOKEN) as opened:
+    async with world(tmp_path, worker=True, metrics_token=METRICS_TOKEN) as opened:
         for service in opened.urls:
             url = f"{opened.urls[service]}/metrics"
             headers = {"Authorization": f"Bearer {METRICS_TOKEN}"}

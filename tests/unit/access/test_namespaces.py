@@ -5,8 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import convert
 
 from dcron_core.ids import derived_id
+from dcron_master.commands import Commands
+from dcron_schemas.codec import encode
+from dcron_schemas.events import JobEvent, JobUpdated
+from dcron_schemas.job import JobSpec
+from tests.services import JOB_EVENTS
 from tests.unit.access.test_access_table import body, now
 from tests.unit.access.world import ASKERS, ELSEWHERE, HERE, World, world
 
@@ -88,18 +94,50 @@ async def test_a_conflict_shows_no_definition_that_is_out_of_sight(tmp_path: Pat
             assert (answer.status_code, "out of sight" in answer.text) == (404, False)
 
 
-async def test_a_permit_is_for_the_version_that_was_looked_at(tmp_path: Path) -> None:
-    """A master that has not read yet that a job moved lets nobody act on it who may act where it was.
+@pytest.mark.parametrize("version", ["", '"1"'], ids=["any version", "If-Match"])
+@pytest.mark.parametrize(
+    ("method", "path", "wanted"),
+    [("POST", "/pause", None), ("POST", "/run", None), ("DELETE", "", None), ("PATCH", "", {"description": "y"})],
+)
+async def test_a_permit_is_for_the_version_that_was_looked_at(
+    method: str, path: str, wanted: Any, version: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that is moved while somebody's command on it is on its way is out of their reach.
 
-    The event of such a command is meant for the version that the master knows; of somebody who may do it everywhere it
-    is meant for any.
+    The move comes between the look at the job and the event's place in the log, as it may by another master. The event
+    was meant for the version that was looked at, so it does nothing, and its answer shows nothing of the job.
     """
     async with world(tmp_path) as opened:
+        subject = await opened.subject()
+        append, moves = Commands._append, [subject.job_id]
+
+        async def after_the_move(self: Commands, event: JobEvent) -> int:
+            if moves:
+                spec = convert(body("moved", ELSEWHERE), JobSpec)
+                move = JobEvent(
+                    event_id="move", job_id=moves.pop(), actor="else", request_id="", at=event.at, data=JobUpdated(spec)
+                )
+                async with opened.ports.log.producer() as producer:
+                    await producer.append(JOB_EVENTS, move.job_id, encode(move))
+            return await append(self, event)
+
+        monkeypatch.setattr(Commands, "_append", after_the_move)
+        headers = {"If-Match": version} if version else {}
+        url = f"/api/v1/jobs/{subject.job_id}"
+        answer = await opened.ask("master", method, url + path, "editor", json=wanted, headers=headers)
+        assert (answer.status_code, "moved" in answer.text) == (404, False)
+        there = (await opened.ask("master", "GET", url, "admin-elsewhere")).json()
+        assert (there["version"], there["spec"]["name"], there["spec"].get("enabled", True)) == (2, "moved", True)
+
+
+async def test_who_may_act_everywhere_means_any_version(tmp_path: Path) -> None:
+    """So nobody's command is in conflict with an edit for the sake of a permit that does not hang on it."""
+    async with world(tmp_path) as opened:
         job_id = (await opened.subject()).job_id
-        paused = await opened.ask("master", "POST", f"/api/v1/jobs/{job_id}/pause", "operator")
-        assert paused.status_code == 200
-        await opened.ask("master", "POST", f"/api/v1/jobs/{job_id}/resume", "bootstrap")
-        [by_operator, by_bootstrap] = opened.job_events()[-2:]
+        for asker in ("operator", "bootstrap"):
+            paused = await opened.ask("master", "POST", f"/api/v1/jobs/{job_id}/pause", asker)
+            assert paused.status_code == 200
+        by_operator, by_bootstrap = opened.job_events()[-2:]
         assert (by_operator.actor, by_operator.expected_version) == ("operator", 1)
         assert (by_bootstrap.actor, by_bootstrap.expected_version) == ("bootstrap", None)
 

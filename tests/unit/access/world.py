@@ -43,11 +43,11 @@ from dcron_schemas.records import (
     OutputChunk,
     TickSkipped,
 )
+from tests.people import CLUSTER_KEY
 from tests.services import EXECUTIONS, JOB_EVENTS, TOKEN, Ports
 from tests.unit.access.memory_archive import MemoryArchive
 
 SIGNING_KEY = "11" * 32
-CLUSTER_KEY = "33" * 32
 HERE, ELSEWHERE = "here", "elsewhere"
 ASKERS: dict[str, Grants] = {
     "nobody": {},
@@ -163,24 +163,25 @@ class World:
 
 
 @asynccontextmanager
-async def world(tmp_path: Path, clock: Clock | None = None, **settings: str) -> AsyncIterator[World]:
-    """Open everything."""
+async def world(
+    tmp_path: Path, clock: Clock | None = None, *, worker: bool = False, **settings: str
+) -> AsyncIterator[World]:
+    """Open a master and a log-ingester, with its own clock if one is given; and a worker if it is asked for."""
     ports = Ports()
     made = World(ports, settings.get("token", TOKEN))
     trusted = made.tokens.public_key.public_bytes_raw().hex()
     async with AsyncExitStack() as stack:
         common = {name: value for name, value in settings.items() if name != "allowed_origins"}
         ingester = await _log_ingester(stack, made, clock or ports.clock, trusted, settings)
-        urls = {"log_ingester_url": ingester}
-        keys = {"cluster_key": CLUSTER_KEY} | common
-        master, _ = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **urls, **keys))
-        worker = await stack.enter_async_context(ports.worker(tmp_path / "w", trusted_keys=trusted, **keys))
-        made.routes |= {"master": master.routes, "worker": worker.routes}
-        made.urls |= {
-            "master": f"http://127.0.0.1:{master.port}",
-            "worker": f"http://127.0.0.1:{worker.port}",
-            "log-ingester": ingester,
-        }
+        keys = {"signing_key": SIGNING_KEY, "cluster_key": CLUSTER_KEY, "log_ingester_url": ingester}
+        master, _ = await stack.enter_async_context(ports.master(**keys, **common))
+        made.routes["master"] = master.routes
+        made.urls |= {"master": f"http://127.0.0.1:{master.port}", "log-ingester": ingester}
+        if worker:
+            trusts = {"trusted_keys": trusted, "cluster_key": CLUSTER_KEY}
+            opened = await stack.enter_async_context(ports.worker(tmp_path / "w", **trusts, **common))
+            made.routes["worker"] = opened.routes
+            made.urls["worker"] = f"http://127.0.0.1:{opened.port}"
         made.http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, trust_env=False))
         await made.history.caught_up.wait()
         yield made
