@@ -4,6 +4,7 @@ The code of `dcron up` starts them, with the settings' defaults; nothing is left
 """
 
 import os
+import pwd
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from benchmarks.results import BenchmarkError
+from benchmarks.signed import ENVIRONMENT
 from dcron_core.clock import SystemClock
 from dcron_core.ids import IdSource
 from dcron_standalone.children import Starter
@@ -30,6 +32,7 @@ WORKERS = 2
 START_TIMEOUT_S = 60.0
 STOP_GRACE_S = 30.0
 TOKEN = "a-token-for-one-benchmark"
+JOB_USER = {"DCRON_JOB_USER": pwd.getpwuid(os.geteuid()).pw_name}  # jobs write into directories of the benchmarks
 
 
 class RunningStack(Struct, frozen=True):
@@ -50,7 +53,7 @@ def running_servers(*names: str, data: Path | None = None) -> Iterator[LocalServ
 @contextmanager
 def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
     """Run everything that `dcron up` runs, with `settings` besides the defaults."""
-    with _environment(settings or {}), running_servers() as servers, _directory() as data:
+    with _environment({**JOB_USER, **(settings or {})}), running_servers() as servers, _directory() as data:
         first_port = _free_ports(2 + WORKERS)
         options = UpOptions(
             data=data,
@@ -65,7 +68,7 @@ def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[Running
         )
         directory = DataDirectory(data)
         access = Access(options.master_url, directory.token(IdSource()))
-        directory.audit_key(IdSource())
+        directory.make_keys(IdSource())
         stack = Stack(options, directory, access, Interruption(threading.Event(), threading.Event()), SystemClock())
         try:
             stack.start()
@@ -112,6 +115,8 @@ def started_service(component: str, settings: Mapping[str, str]) -> Iterator[Sup
             component,
             [sys.executable, "-P", "-m", "dcron_standalone", component],
             environment=environment
+            | JOB_USER
+            | ENVIRONMENT
             | {"DCRON_TOKEN": TOKEN, f"DCRON_{variable}_PORT": str(port), "DCRON_WORKER_DATA": str(data), **settings},
             log=data / f"{component}.log",
             url=f"http://{LOOPBACK}:{port}",

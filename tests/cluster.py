@@ -1,6 +1,7 @@
 """dcron's services as separate processes, on servers that run already; for tests that see them from outside."""
 
 import os
+import pwd
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from dcron_standalone.ports import LOOPBACK, free_port
 from dcron_standalone.servers import LocalServers
 from dcron_standalone.supervision import Supervised
 from tests.names import Names
+from tests.signing_keys import CLUSTER_KEY, PUBLIC_KEY, SIGNING_KEY
 
 TOKEN = "a-token-for-tests-only"
 T = TypeVar("T")
@@ -94,6 +96,10 @@ class Cluster:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("DCRON_")}
         return inherited | {
             "DCRON_TOKEN": TOKEN,
+            "DCRON_SIGNING_KEY": SIGNING_KEY,
+            "DCRON_TRUSTED_KEYS": PUBLIC_KEY,
+            "DCRON_CLUSTER_KEY": CLUSTER_KEY,
+            "DCRON_JOB_USER": pwd.getpwuid(os.geteuid()).pw_name,  # jobs write into directories of the tests
             "DCRON_ETCD": self.servers.etcd,
             "DCRON_KAFKA": self.servers.kafka,
             "DCRON_MONGODB": self.servers.mongodb,

@@ -1,5 +1,7 @@
 """Masters and workers inside the test's own loop, on memory ports; their HTTP faces are real."""
 
+import os
+import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from dcron_schemas.state import JobEntry
 from dcron_worker.service import Worker, open_worker
 
 TOKEN = "a-token-for-tests-only"
+JOB_USER = pwd.getpwuid(os.geteuid()).pw_name  # jobs write into directories of the tests
 KEYS = Keys()
 EXECUTIONS = "cron.executions"
 JOB_EVENTS = "cron.job-events"
@@ -59,7 +62,8 @@ class Ports:
     @asynccontextmanager
     async def worker(self, data: Path, clock: Clock | None = None, /, **settings: str) -> AsyncIterator[Worker]:
         """Run a worker, by a clock of its own if one is given."""
-        values = {"token": TOKEN, "worker_port": 0, "worker_data": str(data), "shutdown_timeout": "5s", **settings}
+        own = {"token": TOKEN, "worker_port": 0, "worker_data": str(data), "job_user": JOB_USER}
+        values = {**own, "shutdown_timeout": "5s", **settings}
         parsed = msgspec.convert(values, WorkerSettings, strict=False)
         await self.log.ensure_topics([Topic(EXECUTIONS, partitions=2)])
         async with open_worker(parsed, self.store, self.log, clock or self.clock, self.ids) as worker:

@@ -1,12 +1,18 @@
 """Holds every revision of etcd against the naive fold of the log: the validator of G2 and G3.
 
 G2: the jobs, users, tokens and secrets are those of the log at the position that stands beside them. G3: the position
-grows, unless the store was emptied; and no run is asked for twice.
+grows, unless the store was emptied; and no run is asked for twice. G12: with a public key, every job and every request
+is signed with it.
 """
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue, Removed
@@ -17,7 +23,8 @@ from tests.naive_fold import Jobs, NaiveFold
 class Witness:
     """Shown every revision of the store, in order; what was wrong with one is in `problems`."""
 
-    def __init__(self, naive: NaiveFold, keys: Keys) -> None:
+    def __init__(self, naive: NaiveFold, keys: Keys, public_key: str = "") -> None:
+        self._public_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key)) if public_key else None
         self.problems: list[str] = []
         self.revision = 0
         self.position = -1
@@ -35,7 +42,7 @@ class Witness:
         """Take in one revision."""
         self.revision = events[0].mod_revision
         for event in events:
-            value = None if isinstance(event, Removed) else json.loads(event.value)
+            value = None if isinstance(event, Removed) else self._unsealed(event)
             if event.key == self._keys.projection:
                 self._advance(value)
             elif event.key.startswith(self._keys.jobs):
@@ -49,6 +56,21 @@ class Witness:
         if self.position >= 0:  # else it was emptied: until it has a position, its job keys are of no table
             self._check()
             self.states.append((self.position, self.jobs, self.people))
+
+    def _unsealed(self, item: KeyValue) -> Any:
+        """Return what was signed."""
+        value = json.loads(item.value)
+        if self._public_key is None or not item.key.startswith((self._keys.jobs, self._keys.runs)):
+            return value
+        try:
+            _, signature = value.pop("signature").split(":")
+            rest = b"{" + item.value.partition(b",")[2]
+            path = item.key.removeprefix(self._keys.prefix).encode()
+            message = b"dcron/v1\n" + path + b"\n" + sha256(rest).digest()
+            self._public_key.verify(urlsafe_b64decode(signature + "=="), message)
+        except (InvalidSignature, KeyError, ValueError) as error:
+            self.problems.append(f"{item.key} is not signed: {error!r}")
+        return value
 
     def _advance(self, projection: Any) -> None:
         position = -1 if projection is None else projection["position"]

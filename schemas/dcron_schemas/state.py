@@ -98,10 +98,13 @@ class WorkerEntry(Struct, frozen=True, gc=False, kw_only=True):
     version: str
     started_at: datetime
     slots: int
+    keys: tuple[str, ...] = ()  # ids of the keys that it has, each with its use: `trusted:…`, `cluster:…`
     state: Literal["active", "draining", "clock_wrong"] = "active"  # only an active one claims
     labels: dict[str, str] = field(default_factory=dict)
     clock_offset_ms: float | None = None  # its clock minus the median of all workers'; None: not known
     spool: str = ""  # what is wrong with its spool: output is cut, results wait; "": nothing
+    verifies: bool = False  # it runs only what masters signed
+    refused: str = ""  # how much in etcd it does not run, because no trusted key vouches for it; "": nothing
 
 
 class ClockBeat(Struct, frozen=True, gc=False, kw_only=True):

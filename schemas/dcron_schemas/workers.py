@@ -21,6 +21,8 @@ class WorkerView(Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     clock_offset_ms: float | None  # null: not measured
     spool: str = ""  # what is wrong with its spool: output is cut, or its disk takes nothing; "": nothing
+    verifies: bool = False  # it runs only what masters signed
+    refused: str = ""  # how much in etcd it does not run, because no trusted key vouches for it; "": nothing
 
 
 class WorkerList(Struct, frozen=True, kw_only=True):

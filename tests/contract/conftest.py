@@ -1,8 +1,10 @@
-"""Each port twice: in memory, and on the real server. A test of the contract runs against both."""
+"""Each port in memory, and on the real server: a test of the contract runs against both.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+The store a third time, by TLS and with a user, since each call there has to show who makes it.
+"""
 
-import grpc.aio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -14,24 +16,44 @@ from dcron_core.adapters.memory import MemoryLog, MemoryStore
 from dcron_core.clock import SystemClock
 from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore
+from dcron_core.security import Security, TlsFiles, plaintext
+from tests.certificates import Authority
 from tests.names import Names
+from tests.secured_servers import PASSWORD, USER, EtcdUsers, SecuredEtcd, running
 
 Compact = Callable[[int], Awaitable[None]]
 Trim = Callable[[str, int, int], Awaitable[None]]
 
 
-@pytest.fixture(params=["memory", pytest.param("etcd", marks=pytest.mark.servers)])
-def etcd(request: pytest.FixtureRequest) -> str | None:
-    """Where etcd answers; None for the store in memory."""
-    return request.getfixturevalue("servers").etcd if request.param == "etcd" else None
+@pytest.fixture(scope="session")
+def etcd_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Security]]:
+    """etcd that is spoken to by TLS, and by users only: where it is, and how to reach it."""
+    directory = tmp_path_factory.mktemp("etcd-with-users")
+    authority = Authority(directory)
+    kind = SecuredEtcd(directory, authority, authority.sign("etcd"), client_certificates=False)
+    with running(kind, directory) as server:
+        users = EtcdUsers(server.address, authority.file)
+        users.enable("")
+        users.close()
+        yield server.address, Security(TlsFiles("DCRON_ETCD", str(authority.file)), USER, PASSWORD)
 
 
-@pytest.fixture
-async def store(etcd: str | None) -> AsyncIterator[KeyValueStore]:
-    if etcd is None:
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("etcd", marks=pytest.mark.servers),
+        pytest.param("etcd-with-users", marks=pytest.mark.servers),
+    ]
+)
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[KeyValueStore]:
+    if request.param == "memory":
         yield MemoryStore(SystemClock())
         return
-    async with EtcdStore.open(etcd) as opened:
+    if request.param == "etcd":
+        address, security = request.getfixturevalue("servers").etcd, plaintext("DCRON_ETCD")
+    else:
+        address, security = request.getfixturevalue("etcd_with_users")
+    async with EtcdStore.open(address, security=security) as opened:
         yield opened
 
 
@@ -42,15 +64,17 @@ def prefix(names: Names) -> str:
 
 
 @pytest.fixture
-def compact(store: KeyValueStore, etcd: str | None) -> Compact:
+def compact(store: KeyValueStore) -> Compact:
     """Make the store forget what came before a revision."""
 
     async def call(revision: int) -> None:
         if isinstance(store, MemoryStore):
             store.compact(revision)
             return
-        async with grpc.aio.insecure_channel(etcd) as channel:
-            await etcdrpc.KVStub(channel).Compact(etcdrpc.CompactionRequest(revision=revision))
+        assert isinstance(store, EtcdStore)
+        cluster, request = store._cluster, etcdrpc.CompactionRequest(revision=revision)
+        endpoint = await cluster.endpoint()
+        await cluster.login.call(endpoint, lambda shown: endpoint.keys.Compact(request, metadata=shown))
 
     return call
 

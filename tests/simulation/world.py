@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from dcron_core.access.signing import Signatures
 from dcron_core.ids import IdSource
 from dcron_core.ports.log import Topic
 from dcron_core.ports.store import KeyValue
@@ -31,6 +32,7 @@ from dcron_schemas.events import EventData, JobEvent, LogOpened
 from dcron_worker.service import open_worker
 from tests.naive_ledger import naive_ticks
 from tests.services import EXECUTIONS, JOB_EVENTS, KEYS, TOKEN
+from tests.signing_keys import MASTERS_KEYS, WORKERS_KEYS
 from tests.simulation.lanes import Lane, LaneLoop
 from tests.simulation.machines import Machines, Witnessed, simulated_outside
 from tests.simulation.network import QUICK, SLOW, Link, LogConnection, StoreConnection
@@ -126,6 +128,7 @@ class Service:
                 "token": TOKEN,
                 "worker_data": str(self.world.data / self.name),
                 "shutdown_timeout": "3s",
+                **WORKERS_KEYS,
                 **self.world.story.settings,
             },
             WorkerSettings,
@@ -145,9 +148,10 @@ class Service:
 
     async def _be_master(self, store: StoreConnection, log: LogConnection) -> None:
         settings = msgspec.convert({"token": TOKEN, "orphan_grace": ORPHAN_GRACE}, MasterSettings)
-        projector = Projector(store, log, KEYS, JOB_EVENTS)
+        signatures = Signatures(**MASTERS_KEYS)
+        projector = Projector(store, log, KEYS, JOB_EVENTS, signatures=signatures)
         async with log.producer() as producer, asyncio.TaskGroup() as group:
-            sweeper = Sweeper(store, producer, KEYS, settings, self.clock, MasterMetrics(), projector)
+            sweeper = Sweeper(store, producer, KEYS, settings, self.clock, MasterMetrics(), projector, signatures)
             opening = self.world.event("", LogOpened("another-log"), f"opened-{self._lives}")  # a no-op
             group.create_task(projector.run(opening))
             group.create_task(sweeper.run())

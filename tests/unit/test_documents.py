@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from dcron_core.http.probes import Readiness
 from dcron_core.settings import ALL_SETTINGS, variables_of
 from dcron_log_ingester.metrics import Metrics
 from dcron_master.metrics import MasterMetrics
@@ -20,7 +21,9 @@ OPERATIONS = (DOCS / "operations.md").read_text()
 API = (DOCS / "api.md").read_text()
 GUARANTEES = (DOCS / "guarantees.md").read_text()
 PAGES = [*REPOSITORY.glob("*.md"), *DOCS.rglob("*.md"), REPOSITORY / "schemas" / "README.md"]
-REGISTRIES = [MasterMetrics().registry, WorkerMetrics().registry, Metrics().registry]
+READINESS = CollectorRegistry()
+READINESS.register(Readiness())
+REGISTRIES = [READINESS, MasterMetrics().registry, WorkerMetrics().registry, Metrics().registry]
 UNDOCUMENTED_ROUTES = {"/login"}  # told in words
 
 
@@ -40,8 +43,9 @@ def anchors_of(page: Path) -> set[str]:
 
 
 def names_of(registry: CollectorRegistry) -> set[str]:
-    """Return the names that a scrape shows, without the parts of histograms."""
-    return {f"{family.name}_total" if family.type == "counter" else family.name for family in registry.collect()}
+    """Return dcron's names that a scrape shows, without the parts of histograms."""
+    families = (family for family in registry.collect() if family.name.startswith("dcron_"))
+    return {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
 
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS, ids=lambda settings: settings.__name__)

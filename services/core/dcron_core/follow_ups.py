@@ -2,7 +2,8 @@
 
 They are written by the very transaction that closes the run's entry, whoever closes it, so there is exactly
 one retry for an end, and exactly one run of a dependant, whatever crashes. Their ids are functions of the run
-that ended. An end that is retried is not final, and starts no other job.
+that ended. An end that is retried is not final, and starts no other job. What is written carries a code under the
+cluster's key (G12).
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.durations import parse_duration
 from dcron_core.executions import dependency_execution_id, other_attempt, worker_run_prefix
 from dcron_core.keys import Keys
@@ -39,6 +41,7 @@ def follow_ups(
     job: JobEntry | None,
     dependants: Iterable[JobEntry],
     marks: Mapping[str, KeyValue],
+    signatures: Signatures = NO_SIGNATURES,
 ) -> FollowUps:
     """Return what follows from an end at `at`.
 
@@ -47,7 +50,7 @@ def follow_ups(
     """
     retry = retry_of(execution, outcome, at, job.spec.retry) if job else None
     if retry is not None:
-        return FollowUps(operations=(Put(keys.run(retry.execution_id), encode(retry)),))
+        return FollowUps(operations=(put_confirmed(keys, retry, signatures),))
     compare: list[Comparison] = []
     operations: list[Operation] = []
     read: list[str] = []
@@ -56,14 +59,20 @@ def follow_ups(
             continue
         run = _dependency_run(dependant, execution, at)
         if len(dependant.spec.after) == 1:
-            operations.append(Put(keys.run(run.execution_id), encode(run)))
+            operations.append(put_confirmed(keys, run, signatures))
             continue
         key = keys.marks(dependant.job_id)
         known = marks.get(key)
         compare.append(ModRevisionIs(key, known.mod_revision if known else 0))
-        operations += _marked(keys, key, known, dependant, execution, run)
+        operations += _marked(key, known, dependant, execution, put_confirmed(keys, run, signatures))
         read.append(key)
     return FollowUps(tuple(compare), tuple(operations), tuple(read))
+
+
+def put_confirmed(keys: Keys, run: RunWanted, signatures: Signatures) -> Put:
+    """Return what wants a run that follows from another one, or waits for it."""
+    key = keys.run(run.execution_id)
+    return Put(key, signatures.confirmed(keys.path(key), encode(run)))
 
 
 def outcome_of(record: ExecutionFinished | ExecutionLost) -> tuple[End, datetime]:
@@ -129,9 +138,7 @@ def _dependency_run(dependant: JobEntry, execution: Execution, at: datetime) -> 
     )
 
 
-def _marked(
-    keys: Keys, key: str, known: KeyValue | None, dependant: JobEntry, execution: Execution, run: RunWanted
-) -> list[Operation]:
+def _marked(key: str, known: KeyValue | None, dependant: JobEntry, execution: Execution, run: Put) -> list[Operation]:
     """Mark the end; if every job that the dependant comes after has ended now, start it and begin anew."""
     names = {after.job for after in dependant.spec.after}
     ended = {name: by for name, by in _ended(known).items() if name in names} | {
@@ -139,7 +146,7 @@ def _marked(
     }
     if len(ended) < len(names):
         return [Put(key, encode(DependencyMarks(ended=ended)))]
-    return [Put(keys.run(run.execution_id), encode(run)), Delete(key)]
+    return [run, Delete(key)]
 
 
 def _ended(known: KeyValue | None) -> dict[str, str]:

@@ -8,6 +8,10 @@ class Keys(Struct, frozen=True):
 
     prefix: str = "/cron/"
 
+    def path(self, key: str) -> str:
+        """Return the part of a key that is the same under every prefix."""
+        return key.removeprefix(self.prefix)
+
     @property
     def jobs(self) -> str:
         return f"{self.prefix}jobs/"

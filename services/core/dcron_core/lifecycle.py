@@ -87,13 +87,18 @@ async def retrying(
     what: str,
     first_delay_s: float = 0.1,
     most_delay_s: float = 5.0,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> T:
-    """Do `work` until it returns, and return what it does, waiting longer after each failure of kind `on`."""
+    """Do `work` until it returns, and return what it does, waiting longer after each failure of kind `on`.
+
+    `tell` is given the reason of each failure.
+    """
     delay_s = first_delay_s
     while True:
         try:
             return await work()
         except on as error:
+            tell(str(error))
             log.warning("trying again", action="retry", what=what, error=str(error), delay_s=round(delay_s, 2))
             await asyncio.sleep(delay_s)
             delay_s = min(delay_s * 2, most_delay_s)

@@ -10,7 +10,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from msgspec import Struct
@@ -24,6 +24,12 @@ log = get_logger()
 _FIRST_DELAY_S = 0.05
 _MOST_DELAY_S = 2.0
 
+Tell = Callable[[str], None]
+
+
+def _to_nobody(why: str) -> None:
+    pass
+
 
 class Snapshot(Struct, frozen=True):
     """All keys of the prefix at one revision; whatever was known before no longer holds."""
@@ -32,14 +38,18 @@ class Snapshot(Struct, frozen=True):
     items: tuple[KeyValue, ...]
 
 
-async def follow(store: KeyValueStore, prefix: str) -> AsyncGenerator[Snapshot | Changes, None]:
+async def follow(
+    store: KeyValueStore, prefix: str, tell: Tell = _to_nobody
+) -> AsyncGenerator[Snapshot | Changes, None]:
     """Yield a Snapshot, then Changes with revisions that only grow, without gap or double.
 
     When the store has forgotten the revision to go on from, a new Snapshot comes. While the store does not
-    answer, nothing comes. It ends only by `aclose`, or by an error that waiting would not heal.
+    answer, nothing comes, but before the first Snapshot `tell` is given the reason. It ends only by `aclose`, or by
+    an error that waiting would not heal.
     """
     while True:
-        snapshot = await _read(store, prefix)
+        snapshot = await _read(store, prefix, tell)
+        tell = _to_nobody
         revision = snapshot.revision
         yield Snapshot(revision=revision, items=snapshot.items)
         del snapshot  # it may be large, and the changes may go on for ever
@@ -51,12 +61,13 @@ async def follow(store: KeyValueStore, prefix: str) -> AsyncGenerator[Snapshot |
             log.warning("reading the prefix again", action="mirror.resync", prefix=prefix, error=str(error))
 
 
-async def _read(store: KeyValueStore, prefix: str) -> Range:
+async def _read(store: KeyValueStore, prefix: str, tell: Tell) -> Range:
     delay_s = _FIRST_DELAY_S
     while True:
         try:
             return await store.read_prefix(prefix)
         except StoreUnavailableError as error:
+            tell(str(error))
             await _wait(prefix, error, delay_s)
             delay_s = min(delay_s * 2, _MOST_DELAY_S)
 

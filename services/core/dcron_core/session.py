@@ -27,7 +27,9 @@ class LeaseSession:
 
     def __init__(self, store: KeyValueStore, clock: Clock, lease: int, ttl_s: int, started: float) -> None:
         self.lease = lease
-        self.trusted_until = 0.0  # on clock.monotonic()
+        self.trusted_until = 0.0  # on clock.monotonic(), as the next two
+        self.granted_at = started
+        self.renewed_at = started  # when the last renewal that succeeded began
         self._store = store
         self._clock = clock
         self._ttl_s = float(ttl_s)
@@ -65,6 +67,7 @@ class LeaseSession:
         self._orphaned = True
 
     def _trust_from(self, started: float) -> None:
+        self.renewed_at = started
         self.trusted_until = started + self._ttl_s - self._ttl_s / _MARGIN
 
     async def _keep(self) -> None:

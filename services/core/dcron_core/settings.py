@@ -9,16 +9,29 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Meta, Struct
 
+from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import SettingsError
+from dcron_core.security import Security, TlsFiles
 from dcron_schemas.types import Duration
 
 VARIABLE_PREFIX = "DCRON_"
-SECRETS = ("token", "metrics_token", "audit_key", "signing_key", "cluster_key", "oidc_client_secret")
+SECRETS = (
+    "token",
+    "metrics_token",
+    "audit_key",
+    "signing_key",
+    "cluster_key",
+    "oidc_client_secret",
+    "etcd_password",
+    "kafka_password",
+    "mongodb",
+)
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
 Count = Annotated[int, Meta(ge=1)]
@@ -26,6 +39,8 @@ SpoolBytes = Annotated[int, Meta(ge=16 << 20)]  # less could not hold what is un
 HexKey = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 HexKeys = Annotated[str, Meta(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$")]
 Secret = Annotated[str, Meta(min_length=16)]
+Addresses = Annotated[str, Meta(pattern=r"^[^/]+$")]  # whether by TLS says another setting, and no https://
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 OptionalSecret = Annotated[str, Meta(pattern=r"^(.{16,})?$")]
 
 
@@ -37,19 +52,45 @@ class CommonSettings(Struct, frozen=True, kw_only=True):
     request_rate: Annotated[float, Meta(gt=0)] = 2000  # requests a second of one user; of a stranger's address a tenth
     trusted_keys: HexKeys = ""  # Ed25519 public keys of the masters, 64 hexadecimal digits each, with commas
     host: str = "127.0.0.1"  # address to listen on
+    tls_cert: str = ""  # PEM file: the certificate of our own port, and those between it and its authority
+    tls_key: str = ""  # PEM file: its key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
     shutdown_timeout: Duration = "20s"  # for each phase of an orderly stop
+
+    @property
+    def own_tls(self) -> TlsFiles:
+        """What our own port shows."""
+        return TlsFiles("DCRON_TLS", cert=self.tls_cert, key=self.tls_key)
+
+    def securities(self) -> tuple[TlsFiles | Security, ...]:
+        """Return all that has certificates and passwords."""
+        return (self.own_tls,)
 
 
 class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
     """And how to reach Kafka, and what the topics are like. (Structs inherit in one line only.)"""
 
-    kafka: str = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
+    kafka: Addresses = "127.0.0.1:9092"  # bootstrap servers, host:port, several with commas
+    kafka_ca: str = ""  # PEM file: authorities of the brokers' certificates; empty: plaintext
+    kafka_cert: str = ""  # PEM file: our certificate for the brokers, if they want one
+    kafka_key: str = ""  # PEM file: its key
+    kafka_user: str = ""  # for SASL, if the brokers want it
+    kafka_password: str = ""
+    kafka_mechanism: Mechanism = "SCRAM-SHA-512"  # of SASL
     topic_prefix: str = "cron."  # of the names of all topics
     topic_replication: Count = 1  # of topics that dcron creates
     execution_partitions: Count = 6  # of cron.executions, when dcron creates it
     execution_retention: Duration = "7d"  # how long Kafka keeps what MongoDB has stored
+
+    @property
+    def kafka_security(self) -> Security:
+        """How to reach Kafka."""
+        files = TlsFiles("DCRON_KAFKA", self.kafka_ca, self.kafka_cert, self.kafka_key)
+        return Security(files, self.kafka_user, self.kafka_password, self.kafka_mechanism)
+
+    def securities(self) -> tuple[TlsFiles | Security, ...]:
+        return self.own_tls, self.kafka_security
 
     @property
     def job_events_topic(self) -> str:
@@ -67,14 +108,32 @@ class KafkaSettings(CommonSettings, frozen=True, kw_only=True):
 class EtcdSettings(KafkaSettings, frozen=True, kw_only=True):
     """And how to reach etcd."""
 
-    etcd: str = "127.0.0.1:2379"  # host:port, several with commas
+    etcd: Addresses = "127.0.0.1:2379"  # host:port, several with commas
+    etcd_ca: str = ""  # PEM file: authorities of etcd's certificates; empty: plaintext
+    etcd_cert: str = ""  # PEM file: our certificate for etcd, if it wants one
+    etcd_key: str = ""  # PEM file: its key
+    etcd_user: str = ""  # if etcd wants one
+    etcd_password: str = ""
     etcd_prefix: Annotated[str, Meta(pattern=r"^/.*/$|^/$")] = "/cron/"  # begins and ends with a slash
+
+    @property
+    def etcd_security(self) -> Security:
+        """How to reach etcd."""
+        files = TlsFiles("DCRON_ETCD", self.etcd_ca, self.etcd_cert, self.etcd_key)
+        return Security(files, self.etcd_user, self.etcd_password)
+
+    def securities(self) -> tuple[TlsFiles | Security, ...]:
+        return self.own_tls, self.kafka_security, self.etcd_security
 
 
 class ToolSettings(EtcdSettings, frozen=True, kw_only=True):
     """What `dcron log` reads: where the servers are. It speaks to them itself and needs no token."""
 
     token: str = ""
+    signing_key: HexKey = ""  # the masters' one: what `repair`, `rebuild` and `resign` write is signed with it
+
+    def securities(self) -> tuple[TlsFiles | Security, ...]:
+        return self.kafka_security, self.etcd_security  # it has no port
 
 
 class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
@@ -114,15 +173,19 @@ class WorkerSettings(EtcdSettings, frozen=True, kw_only=True):
     clock_offset_limit: Duration = "2s"  # a worker whose clock is further from most of the others' claims nothing
     worker_spool_bytes: SpoolBytes = 1 << 30  # most that waits on disk for Kafka; output is cut before results are
     output_bytes: Count = 10 << 20  # most output of one run that is kept, unless the job says otherwise
-    cluster_key: HexKeys = ""  # the masters' one: opens secrets
-    run_as_allowed: str = ""  # users besides the worker's own that jobs may run as, several with commas
+    cluster_key: HexKeys = ""  # the masters' one: opens secrets, confirms runs that follow from runs
+    job_user: str = ""  # whom jobs run as that name nobody; empty: the worker's user, or nobody if that is root
+    run_as_allowed: str = ""  # users besides that one that jobs may run as, several with commas
 
 
 class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):
     """The log-ingester's."""
 
     log_ingester_port: Port = 8701
-    mongodb: str = "mongodb://127.0.0.1:27017"  # a MongoDB connection string
+    mongodb: str = "mongodb://127.0.0.1:27017"  # a MongoDB connection string; it may hold a password
+    mongodb_ca: str = ""  # PEM file: authorities of MongoDB's certificates; empty: as the connection string says
+    mongodb_cert: str = ""  # PEM file: our certificate for MongoDB, if it wants one
+    mongodb_key: str = ""  # PEM file: its key
     mongodb_database: str = "cron"
     consumer_group: str = "dcron-log-ingester"
     batch_size: Count = 2000  # records
@@ -131,10 +194,18 @@ class LogIngesterSettings(KafkaSettings, frozen=True, kw_only=True):
     audit_key: HexKey = ""  # Ed25519 private key that signs chain heads, 64 hexadecimal digits; empty: not signed
     allowed_origins: str = ""  # origins of the page, such as http://127.0.0.1:8700; several with commas
 
+    @property
+    def mongodb_security(self) -> Security:
+        """How to reach MongoDB, besides what the connection string says."""
+        return Security(TlsFiles("DCRON_MONGODB", self.mongodb_ca, self.mongodb_cert, self.mongodb_key))
+
+    def securities(self) -> tuple[TlsFiles | Security, ...]:
+        return self.own_tls, self.kafka_security, self.mongodb_security
+
 
 ALL_SETTINGS: tuple[type[CommonSettings], ...] = (MasterSettings, WorkerSettings, LogIngesterSettings)
 # Read by the command line and the local stack, not by a service.
-CLIENT_VARIABLES = frozenset({"DCRON_URL", "DCRON_DATA", "DCRON_TOKEN", "DCRON_TOKEN_FILE", "DCRON_TOOLS"})
+CLIENT_VARIABLES = frozenset({"DCRON_URL", "DCRON_DATA", "DCRON_TOKEN", "DCRON_TOKEN_FILE", "DCRON_TOOLS", "DCRON_CA"})
 
 S = TypeVar("S", bound=CommonSettings)
 
@@ -151,8 +222,11 @@ def known_variables() -> frozenset[str]:
     return frozenset().union(*(variables_of(kind) for kind in ALL_SETTINGS)) | CLIENT_VARIABLES
 
 
-def load(kind: type[S], environ: Mapping[str, str]) -> S:
-    """Return the settings of one service from `environ`; raise SettingsError with all that is wrong."""
+def load(kind: type[S], environ: Mapping[str, str], clock: Clock | None = None) -> S:
+    """Return the settings of one service from `environ`; raise SettingsError with all that is wrong.
+
+    The files of certificates and keys that they name are looked at too.
+    """
     problems = _unknown_variables(environ)
     values: dict[str, object] = {}
     for field in msgspec.structs.fields(kind):
@@ -168,7 +242,11 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
             values[field.name] = value
     if problems:
         raise SettingsError(problems)
-    return msgspec.convert(values, kind)
+    settings = msgspec.convert(values, kind)
+    now = (clock or SystemClock()).now()
+    if problems := [problem for each in settings.securities() for problem in each.problems(now)]:
+        raise SettingsError(problems)
+    return settings
 
 
 def _text_of(variable: str, name: str, environ: Mapping[str, str], problems: list[str]) -> str | None:
@@ -205,6 +283,27 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{variable} is not a setting of dcron{hint}")
     return problems
+
+
+def secrets_in(settings: CommonSettings) -> frozenset[str]:
+    """Return every secret that the settings hold; of an address, the password in it, as written and as meant."""
+    found: set[str] = set()
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        if not isinstance(value, str):
+            continue
+        if "://" in value:
+            written = _password_in(value)
+            found |= {written, unquote(written)}
+        elif name in SECRETS:
+            found |= {value, *parse_names(value)}
+    return frozenset(filter(None, found))
+
+
+def _password_in(address: str) -> str:
+    """Return what stands between the user and the last @ before the path; the driver is stricter, we need not be."""
+    login, at, _ = address.partition("://")[2].partition("/")[0].rpartition("@")
+    return login.partition(":")[2] if at else ""
 
 
 def parse_names(text: str) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
 from litestar.exceptions import ValidationException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec.structs import replace
@@ -48,8 +50,20 @@ LIST_PARAMETERS = {
     "max_duration", "text", "limit", "cursor",
 }  # fmt: skip
 MISSING = re.compile(r"[Mm]issing required \w+ parameter '(\w+)'")
-TEXT = "text/plain; charset=utf-8"
+TEXT = "text/plain"
 OUTPUT_ANSWER = ResponseSpec(OutputPage, description="A page of chunks; or all that is stored, as text")
+
+
+@dataclass
+class TextToo(Operation):
+    """An operation that answers with text in place of JSON when it is asked to."""
+
+    def __post_init__(self) -> None:
+        answer = (self.responses or {}).get("200")
+        if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+            text = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+            answer.content = {**answer.content, "text/plain": text}
+
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST_RUNS, description="most entries in the answer")]
 FromSeq = Annotated[int, QueryParameter(ge=0, lt=10**10, description="the first chunk wanted")]
@@ -142,6 +156,7 @@ def routes(store: Store, history: History, clock: Clock) -> Sequence[HTTPRouteHa
         opt=ruled(IN_NAMESPACE("viewer")),
         tags=[TAG],
         responses={200: OUTPUT_ANSWER},
+        operation_class=TextToo,
     )
     async def get_output(
         request: Request[Any, Any, Any],

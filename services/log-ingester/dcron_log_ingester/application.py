@@ -8,6 +8,7 @@ from dcron_core.access.guard import access_guard
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.http.application import LARGEST_BODY, api_document, authenticators_of, surrounded
+from dcron_core.http.documents import with_problems
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
 from dcron_core.ids import IdSource
@@ -50,8 +51,8 @@ def application(
             stats_route(store, audit.history, clock),
             pipeline_route(metrics),
             *dead_letter_routes(store.letters, replayer),
-            *audit_routes(audit),
-            *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention)),
+            *audit_routes(audit, clock, metrics),
+            *ledger_routes(ledger, audit.history, clock, parse_duration(settings.retention), metrics),
             *live_routes(viewing),
             *event_routes(viewing),
             probes(readiness, metrics.registry),
@@ -68,7 +69,9 @@ def served(app: Litestar, settings: LogIngesterSettings, clock: Clock, ids: IdSo
     """Return the application as it is served: closed but to those who are known, and readable for the page."""
     origins = allowed_origins(settings.allowed_origins)
     authenticators = authenticators_of(settings, clock, by_cookie=True)
-    closed = surrounded(app, settings, clock, ids, authenticators=authenticators, allowed_origins=origins)
+    closed = surrounded(
+        with_problems(app), settings, clock, ids, authenticators=authenticators, allowed_origins=origins
+    )
     return CorsMiddleware(closed, origins)
 
 

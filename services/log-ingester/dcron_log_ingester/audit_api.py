@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from dcron_core.access.principal import principal_of
 from dcron_core.access.rules import IN_NAMESPACE, SYSTEM, ruled
+from dcron_core.clock import Clock
 from dcron_core.errors import LogMismatchError, UnavailableError
 from dcron_core.history import History
 from dcron_core.http.parameters import refuse_unknown_parameters
@@ -21,6 +22,7 @@ from dcron_core.job_log import JobLog
 from dcron_core.jobs.heads import signed
 from dcron_log_ingester.archive import Archive
 from dcron_log_ingester.batches import stored_instant
+from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.parameters import bad, span_of, without_zero
 from dcron_log_ingester.store import EventArchive, EventFilter
 from dcron_log_ingester.verification import Sources, head_at, verify
@@ -46,7 +48,7 @@ class Audit(Struct, frozen=True):
     key: str  # that signs heads; empty: they are not signed
 
 
-def audit_routes(audit: Audit) -> Sequence[HTTPRouteHandler]:
+def audit_routes(audit: Audit, clock: Clock, metrics: Metrics) -> Sequence[HTTPRouteHandler]:
     """Return the route handlers."""
     verifying = asyncio.Lock()
 
@@ -93,7 +95,8 @@ def audit_routes(audit: Audit) -> Sequence[HTTPRouteHandler]:
                 409, "a verification is under way", "this log-ingester does one at a time; try again later"
             )
         async with verifying:
-            found = await verify(Sources(audit.job_log, audit.history, audit.archive, audit.events))
+            sources = Sources(audit.job_log, audit.history, audit.archive, audit.events)
+            found = metrics.proved(await verify(sources), clock)
         return found if found.head is None else replace(found, head=signed(found.head, audit.key))
 
     return [list_events, show_head, verify_archive]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
@@ -27,7 +28,8 @@ from dcron_log_ingester.parameters import bad, job_ids_of
 from dcron_log_ingester.viewing import Viewing, seconds_left
 from dcron_schemas.api import FieldProblem, Frame, OutputFrame, Status
 
-EVENT_STREAM = "text/event-stream; charset=utf-8"
+EVENT_STREAM = "text/event-stream"
+EVENTS_ANSWER = ResponseSpec(str, description="Until the client goes or the run is over", media_type=EVENT_STREAM)
 NOT_CACHED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # a proxy is not to collect what is live
 QUIET_S = 15.0
 EXPIRED = "event: expired\ndata: {}\n\n"
@@ -40,7 +42,12 @@ FromSeq = Annotated[int | None, QueryParameter(ge=0, lt=10**10, description="the
 def event_routes(viewing: Viewing) -> Sequence[HTTPRouteHandler]:
     """Return the routes."""
 
-    @get("/api/v1/executions/{execution_id:str}/events", opt=ruled(IN_NAMESPACE("viewer")), tags=["live"])
+    @get(
+        "/api/v1/executions/{execution_id:str}/events",
+        opt=ruled(IN_NAMESPACE("viewer")),
+        tags=["live"],
+        responses={200: EVENTS_ANSWER},
+    )
     async def run_events(
         request: Request[Any, Any, Any], execution_id: FromPath[str], from_seq: FromSeq = None
     ) -> Stream:
@@ -61,7 +68,7 @@ def event_routes(viewing: Viewing) -> Sequence[HTTPRouteHandler]:
         left_s = seconds_left(principal, viewing.clock)
         return Stream(beating(_run_events(begin, frames), left_s=left_s), media_type=EVENT_STREAM, headers=NOT_CACHED)
 
-    @get("/api/v1/feed", opt=ruled(IN_NAMESPACE("viewer")), tags=["live"])
+    @get("/api/v1/feed", opt=ruled(IN_NAMESPACE("viewer")), tags=["live"], responses={200: EVENTS_ANSWER})
     async def feed_events(
         request: Request[Any, Any, Any],
         job_id: FromQuery[str | None] = None,

@@ -18,6 +18,7 @@ from dcron_core.http.parameters import refuse_unknown_parameters
 from dcron_core.http.problems import ProblemError
 from dcron_log_ingester.errors import TooManyTicksError
 from dcron_log_ingester.ledger_reader import LedgerReader, Range
+from dcron_log_ingester.metrics import Metrics
 from dcron_log_ingester.sight import Sight
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.audit import Ledger
@@ -30,7 +31,7 @@ Limit = Annotated[int, QueryParameter(ge=1, le=MOST_LINES, description="most tic
 
 
 def ledger_routes(
-    reader: LedgerReader, history: History, clock: Clock, retention: timedelta
+    reader: LedgerReader, history: History, clock: Clock, retention: timedelta, metrics: Metrics
 ) -> Sequence[HTTPRouteHandler]:
     """Return the route handler of the ledger; `retention` is how long the store keeps what happened."""
 
@@ -59,10 +60,11 @@ def ledger_routes(
         wanted = _job(history, sight.principal.shown(namespace), job_id, job, namespace)
         try:
             if wanted is None:
-                return await reader.of_all(within, limit, sight.of_job)
+                return metrics.accounted(await reader.of_all(within, limit, sight.of_job), clock)
             if not sight.of_job(wanted):
                 raise UnknownJobError(f"there never was a job {wanted}")
-            return await reader.of_job(wanted, within, after, limit)
+            ledger = await reader.of_job(wanted, within, after, limit)
+            return ledger if after else metrics.accounted(ledger, clock)  # each page has the totals of all
         except TooManyTicksError as error:
             remedy = "ask for an earlier end" + (", or for one job" if wanted is None else "")
             raise _refused(422, "too many ticks", "end", end or "", str(error), remedy) from None

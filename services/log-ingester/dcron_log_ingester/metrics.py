@@ -2,16 +2,19 @@
 
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
+from dcron_core.clock import Clock
+from dcron_core.metrics import ServiceMetrics, from_zero
+from dcron_schemas.audit import Ledger, Verification
 from dcron_schemas.dead_letters import Reason
 
 
-class Metrics:
+class Metrics(ServiceMetrics):
     """The service's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__("log-ingester")
         self.records = Counter("dcron_ingester_records", "Records read from the log.", ["kind"], registry=self.registry)
         self.batches = Counter("dcron_ingester_batches", "Batches written and committed.", registry=self.registry)
         self.documents = Counter(
@@ -35,8 +38,7 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        for reason in get_args(Reason):  # from zero, so that the first one is a rise
-            self.dead_letters.labels(reason)
+        from_zero(self.dead_letters, get_args(Reason))
         self.cuts = Counter(
             "dcron_ingester_cut_records", "Records of output that were too large and were cut.", registry=self.registry
         )
@@ -52,3 +54,41 @@ class Metrics:
             "1 if archiving stopped because log and archive do not agree.",
             registry=self.registry,
         )
+        self.ledger_findings = Counter(
+            "dcron_ingester_ledger_findings",
+            "Ticks that must not be, in the ledgers that were asked for: ran twice, or without account.",
+            ["kind"],
+            registry=self.registry,
+        )
+        from_zero(self.ledger_findings, ("double", "unaccounted"))
+        self.ledger_made = Gauge(
+            "dcron_ingester_ledger_timestamp_seconds",
+            "When a ledger was last made here; 0: not since the start.",
+            registry=self.registry,
+        )
+        self.verifications = Counter(
+            "dcron_ingester_verifications",
+            "Proofs that log and archive agree, by their verdict.",
+            ["verdict"],
+            registry=self.registry,
+        )
+        from_zero(self.verifications, ("intact", "broken"))
+        self.verified = Gauge(
+            "dcron_ingester_verification_timestamp_seconds",
+            "When log and archive were last proved to agree here; 0: not since the start.",
+            registry=self.registry,
+        )
+
+    def accounted(self, ledger: Ledger, clock: Clock) -> Ledger:
+        """Count what must not be in the ledger, and return it."""
+        self.ledger_findings.labels("double").inc(ledger.totals.doubles)
+        self.ledger_findings.labels("unaccounted").inc(ledger.totals.unaccounted)
+        self.ledger_made.set(clock.now().timestamp())
+        return ledger
+
+    def proved(self, found: Verification, clock: Clock) -> Verification:
+        """Count the verdict, and return it."""
+        self.verifications.labels("intact" if found.intact else "broken").inc()
+        if found.intact:
+            self.verified.set(clock.now().timestamp())
+        return found

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from litestar import Litestar
 
+from dcron_core.access.key_ids import key_ids
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
 from dcron_core.durations import parse_duration
@@ -50,10 +51,13 @@ async def open_log_ingester(
 ) -> AsyncIterator[LogIngester]:
     """Run the service while the context is open. Raises SettingsError when it cannot listen."""
     metrics = Metrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness(KAFKA, MONGODB, LIVE)
     hub = Hub(clock)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(open_store(settings.mongodb, settings.mongodb_database))
+        store = await stack.enter_async_context(
+            open_store(settings.mongodb, settings.mongodb_database, settings.mongodb_security.tls)
+        )
         service = LogIngester()
         service.readiness = readiness
         service.hub = hub
@@ -74,13 +78,15 @@ async def open_log_ingester(
         replayer = Replayer(log, store.letters, letters, settings.executions_topic, clock)
         app = application(settings, store, hub, audit, replayer, clock, readiness, metrics)
         service.routes = app
-        service.port = await stack.enter_async_context(serving(served(app, settings, clock, ids), bound))
+        service.port = await stack.enter_async_context(
+            serving(metrics.counted(served(app, settings, clock, ids)), bound, settings.own_tls)
+        )
         yield service
 
 
 async def run(settings: LogIngesterSettings) -> None:
     """Run the service on the machine's clock and the real log until SIGTERM or SIGINT."""
-    async with KafkaLog.open(settings.kafka) as log:
+    async with KafkaLog.open(settings.kafka, security=settings.kafka_security) as log:
         await run_until_signalled(open_log_ingester(settings, SystemClock(), IdSource(), log))
 
 

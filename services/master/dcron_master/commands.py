@@ -32,6 +32,7 @@ from dcron_core.ids import IdSource, derived_id
 from dcron_core.jobs.dependencies import check_dependencies
 from dcron_core.jobs.fold import Applied, Outcome, Rejected, Repeated, fold
 from dcron_core.ports.log import Log, Producer
+from dcron_core.telemetry import about, get_logger
 from dcron_master.edits import Edit, is_repeated
 from dcron_master.metrics import MasterMetrics
 from dcron_master.permits import BRINGS_A_JOB, may_everywhere, no_such_job, require_permit, require_permit_again
@@ -44,6 +45,8 @@ from dcron_schemas.state import JobEntry
 
 T = TypeVar("T")
 MOST_TRIES = 3  # of a command for any version, by somebody whose permit is looked up for one version at a time
+
+log = get_logger()
 
 
 class Command(Struct, frozen=True, kw_only=True):
@@ -92,20 +95,26 @@ class Commands:
         OutcomeUnknownError if it may have been.
         """
         kind, began = _kind_of(command).__name__, self._clock.monotonic()
-        answer = "failed"
-        try:
-            applied = await self._permitted(command)
-            answer = "applied"
-            return applied
-        except (CommandRejectedError, InvalidJobError):
-            answer = "rejected"
-            raise
-        except OutcomeUnknownError:
-            answer = "unknown"
-            raise
-        finally:
-            self._metrics.commands.labels(kind, answer).inc()
-            self._metrics.command_seconds.observe(self._clock.monotonic() - began)
+        answer, why = "failed", ""
+        with about(actor=command.actor, job_id=command.job_id, request_id=command.request_id):
+            try:
+                applied = await self._permitted(command)
+                answer = "applied"
+                return applied
+            except (CommandRejectedError, InvalidJobError) as error:
+                answer, why = "rejected", str(error)
+                raise
+            except OutcomeUnknownError as error:
+                answer, why = "unknown", str(error)
+                raise
+            except UnavailableError as error:
+                why = str(error)
+                raise
+            finally:
+                self._metrics.commands.labels(kind, answer).inc()
+                self._metrics.command_seconds.observe(self._clock.monotonic() - began)
+                tell = log.warning if answer in {"unknown", "failed"} else log.info
+                tell("a command is answered", action=f"command.{answer}", kind=kind, **({"why": why} if why else {}))
 
     async def _permitted(self, command: Command) -> Applied:
         """Do a command, of which maybe only the permit is for one version; tell nothing of what is out of sight.

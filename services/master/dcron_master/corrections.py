@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.jobs.table import JobTable
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Comparison, Delete, ModRevisionIs, Operation, Put, Transaction
@@ -24,15 +25,19 @@ class Correction(Struct, frozen=True):
 
 
 def corrections(
-    drifts: Sequence[Drift], table: JobTable, keys: Keys, fence: tuple[Comparison, ...]
+    drifts: Sequence[Drift],
+    table: JobTable,
+    keys: Keys,
+    fence: tuple[Comparison, ...],
+    signatures: Signatures = NO_SIGNATURES,
 ) -> Iterator[Correction]:
-    """Yield transactions that make the keys `table`'s, given how they differ from it."""
+    """Yield transactions that make the keys `table`'s, signed, given how they differ from it."""
     expected = entries_by_key(table, keys)
     part: list[Drift] = []
     operations: list[Operation] = []
     size = 0
     for drift in drifts:
-        more = _operations(drift, expected, keys)
+        more = _operations(drift, expected, keys, signatures)
         more_size = sum(len(each.value) for each in more if isinstance(each, Put))
         if part and (len(operations) + len(more) > MOST_OPERATIONS or size + more_size > MOST_BYTES):
             yield _correction(part, operations, fence)
@@ -49,9 +54,11 @@ def _correction(drifts: list[Drift], operations: list[Operation], fence: tuple[C
     return Correction(tuple(drifts), Transaction((*fence, *as_read), tuple(operations)))
 
 
-def _operations(drift: Drift, expected: Mapping[str, Entry], keys: Keys) -> tuple[Operation, ...]:
+def _operations(
+    drift: Drift, expected: Mapping[str, Entry], keys: Keys, signatures: Signatures
+) -> tuple[Operation, ...]:
     if drift.kind != "extra":
-        return (Put(drift.key, encode(expected[drift.key])),)
+        return (Put(drift.key, signatures.signed(keys.path(drift.key), encode(expected[drift.key]))),)
     if not drift.job_id:
         return (Delete(drift.key),)
     return Delete(drift.key), Delete(keys.tick(drift.job_id))  # as when a job is deleted, its cursor goes too

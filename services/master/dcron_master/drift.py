@@ -1,4 +1,8 @@
-"""How etcd's keys of jobs, users, tokens and secrets differ from the fold of the log at their position (G2). Pure."""
+"""How etcd's keys of jobs, users, tokens and secrets differ from the fold of the log at their position (G2). Pure.
+
+Where signatures are checked, a key whose value is right but not signed by a trusted key is damaged too: no worker
+runs it, and no master starts from it (G12). Which of the trusted keys signed makes no difference.
+"""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -6,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from dcron_core.access.signing import NO_SIGNATURES, REFUSALS, Signatures, taken_apart
 from dcron_core.jobs.difference import difference
 from dcron_core.jobs.table import JobTable
 from dcron_core.keys import Keys
@@ -23,7 +28,7 @@ from dcron_schemas.codec import UndecodableError, decode_state
 from dcron_schemas.state import JobEntry
 
 Entry = JobEntry | DirectoryEntry
-DriftKind = Literal["missing", "extra", "different", "unreadable"]
+DriftKind = Literal["missing", "extra", "different", "unreadable", "unsigned"]
 
 
 class Drift(Struct, frozen=True, kw_only=True):
@@ -35,15 +40,18 @@ class Drift(Struct, frozen=True, kw_only=True):
     name: str  # namespace/name of a job, as the log has it, or for an extra key as etcd has it; "": not known
     mod_revision: int  # of the key as it was read; 0: it is missing
     changes: tuple[FieldChange, ...] = ()  # of a different one: from what the log says to what etcd says
-    detail: str = ""  # why it cannot be read
+    detail: str = ""  # why it cannot be read, or cannot be trusted
 
 
-def drift_of(table: JobTable, found: Iterable[KeyValue], keys: Keys) -> list[Drift]:
+def drift_of(
+    table: JobTable, found: Iterable[KeyValue], keys: Keys, signatures: Signatures = NO_SIGNATURES
+) -> list[Drift]:
     """Return what is wrong with the keys `found`, which should hold `table`; ordered by key."""
     missing = entries_by_key(table, keys)
     drifts = []
     for item in found:
-        drift = _drift(item, missing.pop(item.key, None), keys)
+        expected = missing.pop(item.key, None)
+        drift = _drift(item, expected, keys) or _distrusted(item, expected, keys, signatures)
         if drift is not None:
             drifts.append(drift)
     drifts += [
@@ -77,6 +85,24 @@ def _drift(item: KeyValue, expected: Entry | None, keys: Keys) -> Drift | None:
         mod_revision=item.mod_revision,
         changes=_changes(expected, entry) if expected and entry else (),
         detail=why,
+    )
+
+
+def _distrusted(item: KeyValue, entry: Entry | None, keys: Keys, signatures: Signatures) -> Drift | None:
+    """Return what is wrong with a value that says what it should, if nobody would take its word for it."""
+    if not signatures.verifies:
+        return None
+    assert entry is not None, "a key of nothing is extra"
+    refusal = signatures.refusal(keys.path(item.key), taken_apart(item.value).proof)
+    if refusal is None:
+        return None
+    return Drift(
+        kind="unsigned",
+        key=item.key,
+        job_id=_job_id(item.key, keys),
+        name=_name(entry),
+        mod_revision=item.mod_revision,
+        detail=REFUSALS[refusal],
     )
 
 

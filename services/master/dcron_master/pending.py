@@ -4,7 +4,9 @@ from collections import deque
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.jobs.changes import Change, JobGone, JobStands, KillAsked, LogNamed, RunAsked
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Delete, DeletePrefix, Operation, Put
@@ -30,10 +32,11 @@ class _Pending(Struct, frozen=True):
 
 
 class PendingChanges:
-    """A queue of positions and what they write, in log order."""
+    """A queue of positions and what they write, in log order. What is taken from it is signed, and nothing else."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, signatures: Signatures = NO_SIGNATURES) -> None:
         self._keys = keys
+        self._signatures = signatures
         self._queue: deque[_Pending] = deque()
 
     def __bool__(self) -> bool:
@@ -71,7 +74,13 @@ class PendingChanges:
             last = pending.position
         prefix = self._keys.kills
         kills = tuple(put for put in writes.values() if isinstance(put, Put) and put.key.startswith(prefix))
-        return Batch(last, tuple(write for key, write in writes.items() if not key.startswith(prefix)), kills)
+        others = (self._signed(write) for key, write in writes.items() if not key.startswith(prefix))
+        return Batch(last, tuple(others), kills)
+
+    def _signed(self, write: Put | Delete | DeletePrefix) -> Operation:
+        if not isinstance(write, Put):
+            return write
+        return replace(write, value=self._signatures.signed(self._keys.path(write.key), write.value))
 
     def _writes(self, change: Change) -> tuple[Operation, ...]:
         keys = self._keys

@@ -65,9 +65,10 @@ def require_permit(asker: Principal, job_id: str, data: EventData, standing: Job
 
 def require_permit_again(asker: Principal, event: JobEvent, outcome: Applied) -> None:
     """Raise unless the asker may have repeated to them what a command of theirs came to."""
+    created = isinstance(event.data, BRINGS_A_JOB)  # where the asker said
     for entry in (outcome.job, *(change.entry for change in outcome.changes if isinstance(change, JobGone))):
         if entry is not None:
-            require_permit(asker, entry.job_id, event.data, entry.spec)
+            require_permit(asker, entry.job_id, event.data, None if created else entry.spec)
 
 
 def no_such_job(job_id: str) -> UnknownJobError:

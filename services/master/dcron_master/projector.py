@@ -6,6 +6,9 @@ it extends: two masters, redelivery and a crash at any instant end in the same e
 comparison reads how far the winner came, drops that much of its own queue, and carries on: the fold is
 deterministic, so what the winner wrote is what the loser would have written.
 
+What it starts from is checked like anything that a worker runs (G12): otherwise the next edit would sign what somebody
+else wrote into etcd while no master ran. What no trusted key has signed is written anew from the log first.
+
 In an etcd without a position the table is made first, all of it at once (`rebuild.py`), and not the requests for runs
 and kills: a run that was done must not be done again.
 """
@@ -21,6 +24,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.access.directory import Directory
+from dcron_core.access.signing import NO_SIGNATURES, Signatures, taken_apart
 from dcron_core.errors import (
     LeaseLostError,
     LogMismatchError,
@@ -51,6 +55,7 @@ from dcron_master.directory_state import decoded_entry, directory_of
 from dcron_master.log_check import require_its_log
 from dcron_master.pending import PendingChanges
 from dcron_master.rebuild import AlreadyProjectedError, rebuild
+from dcron_master.recovery import repair
 from dcron_master.snapshot import read_projection, read_raw
 from dcron_schemas.codec import UndecodableError, decode_event, decode_state, encode
 from dcron_schemas.events import JobEvent
@@ -58,6 +63,7 @@ from dcron_schemas.state import JobEntry, Projection
 
 KILL_LEASE_S = 60  # a kill request is forgotten after this: by then its run is over, or its worker is
 POLL_S = 1.0
+YIELD_AFTER = 200  # jobs that are read at a stretch: probes are answered meanwhile
 
 T = TypeVar("T")
 
@@ -73,15 +79,20 @@ class Snapshot(Struct, frozen=True):
     directory: Directory
 
 
-async def read_snapshot(store: KeyValueStore, keys: Keys) -> Snapshot:
+async def read_snapshot(store: KeyValueStore, keys: Keys, signatures: Signatures = NO_SIGNATURES) -> Snapshot:
     """Read the job table and the position that belongs to it. Without a position, job keys are of no table.
 
-    Raises LogMismatchError if they cannot be read.
+    Raises LogMismatchError if they cannot be read, and UntrustedTableError if no trusted key has signed them.
     """
     raw = await read_raw(store, keys)
     if raw.projection is None:
         return Snapshot(Projection(position=-1, log_id=""), 0, (), Directory())
     projection = read_projection(raw.projection)
+    for number, item in enumerate(raw.table, 1):
+        if signatures.refusal(keys.path(item.key), taken_apart(item.value).proof) is not None:
+            raise UntrustedTableError(f"no trusted key has signed etcd's {item.key} as it is")
+        if number % YIELD_AFTER == 0:
+            await asyncio.sleep(0)
     entries = tuple(_read(item, lambda item: decode_state(JobEntry, item.value)) for item in raw.jobs)
     directory = directory_of(_read(item, lambda item: decoded_entry(item, keys)) for item in raw.directory)
     return Snapshot(projection, raw.projection_revision, entries, directory)
@@ -97,6 +108,10 @@ def _read(item: KeyValue, decoded: Callable[[KeyValue], T]) -> T:
         ) from error
 
 
+class UntrustedTableError(LogMismatchError):
+    """Not all that is in etcd was written there by a master."""
+
+
 class ProjectionGoneError(LogMismatchError):
     """etcd lost what was projected into it while a master was running."""
 
@@ -105,7 +120,13 @@ class Projector:
     """Folds the log and writes the projection. `table` is what this master knows."""
 
     def __init__(
-        self, store: KeyValueStore, log_: Log, keys: Keys, topic: str, failpoints: Failpoints | None = None
+        self,
+        store: KeyValueStore,
+        log_: Log,
+        keys: Keys,
+        topic: str,
+        failpoints: Failpoints | None = None,
+        signatures: Signatures = NO_SIGNATURES,
     ) -> None:
         self._store = store
         self._log = log_
@@ -113,8 +134,9 @@ class Projector:
         self._keys = keys
         self._topic = topic
         self._failpoints = failpoints or Failpoints()
+        self._signatures = signatures
         self._projection_revision = 0
-        self._pending = PendingChanges(keys)
+        self._pending = PendingChanges(keys, signatures)
         self._handled: OrderedDict[int, Handled] = OrderedDict()
         self._projected = asyncio.Condition()
         self.table = JobTable()
@@ -126,6 +148,7 @@ class Projector:
         self.started = asyncio.Event()  # `table` is a snapshot of etcd, or newer
         self.caught_up = asyncio.Event()  # and both servers answer
         self.stopped: LogMismatchError | None = None  # why it cannot go on, if so
+        self.trouble = ""  # why it had to try again, when it last did
 
     async def run(self, opening: JobEvent) -> None:
         """Project for ever. `opening` names the log if it is empty.
@@ -136,8 +159,8 @@ class Projector:
         while True:
             try:
                 if self._stale:
-                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection")
-                await retrying(self._follow, on=UnavailableError, what="projection")
+                    await retrying(lambda: self._start(opening), on=UnavailableError, what="projection", tell=self.tell)
+                await retrying(self._follow, on=UnavailableError, what="projection", tell=self.tell)
             except LogMismatchError as error:
                 self.stopped = error
                 log.error("the projection stopped", action="projector.stopped", error=str(error))
@@ -145,6 +168,10 @@ class Projector:
                 await retrying(partial(self._mended, error), on=UnavailableError, what="projection")
                 self.stopped = None
                 log.info("the projection goes on", action="projector.resumed", position=self.table.position)
+
+    def tell(self, why: str) -> None:
+        """Take note of what the servers that it needs do not do."""
+        self.trouble = why
 
     async def outcome(self, position: int) -> Outcome:
         """Wait until etcd holds the fold up to `position`; return the outcome of the event there."""
@@ -197,7 +224,7 @@ class Projector:
 
     async def _start(self, opening: JobEvent) -> None:
         """Take etcd's job table and position as they are now, and make sure that the log belongs to them."""
-        while (snapshot := await read_snapshot(self._store, self._keys)).mod_revision == 0:
+        while (snapshot := await self._trusted_snapshot()).mod_revision == 0:
             await self._begin(opening)
         projection = snapshot.projection
         await require_its_log(self._job_log, self._keys, projection)
@@ -209,11 +236,21 @@ class Projector:
         )
         self._projection_revision = snapshot.mod_revision
         self._stored = self.projected = projection.position
-        self._pending = PendingChanges(self._keys)
+        self._pending = PendingChanges(self._keys, self._signatures)
         self._requests_from = projection.requests_from
         self._read = max(-1, projection.position - REPETITION_WINDOW)
         self._stale = False
         self.started.set()
+
+    async def _trusted_snapshot(self) -> Snapshot:
+        """Read etcd's table; what no master has signed is what the log says first."""
+        while True:
+            try:
+                return await read_snapshot(self._store, self._keys, self._signatures.if_signing())
+            except UntrustedTableError as error:
+                log.error("etcd's job table is not signed", action="projector.untrusted", error=str(error))
+            repaired = await repair(self._store, self._job_log, self._keys, self._signatures)
+            log.warning("signed the job table", action="projector.signed", written=len(repaired.written))
 
     async def _begin(self, opening: JobEvent) -> None:
         """Make the job table in an etcd that has none; open the log if it is empty."""
@@ -221,7 +258,7 @@ class Projector:
             async with self._log.producer() as producer:
                 await producer.append(self._topic, opening.job_id, encode(opening))
         with suppress(AlreadyProjectedError):
-            rebuilt = await rebuild(self._store, self._job_log, self._keys)
+            rebuilt = await rebuild(self._store, self._job_log, self._keys, self._signatures)
             log.info("made the job table", action="projector.rebuilt", position=rebuilt.position, jobs=rebuilt.jobs)
 
     async def _follow(self) -> None:
@@ -235,6 +272,7 @@ class Projector:
                 while self._read < end - 1:
                     await self._step(reader)
                 self.caught_up.set()
+                self.trouble = ""
                 while True:
                     await self._step(reader)
         finally:
@@ -275,7 +313,15 @@ class Projector:
         outcome = fold(self.table, position, event)
         changes = outcome.changes if isinstance(outcome, Applied) else ()
         if not isinstance(outcome, Applied):
-            log.info("event without effect", action="projector.no_effect", position=position, outcome=str(outcome))
+            log.info(
+                "event without effect",
+                action="projector.no_effect",
+                position=position,
+                outcome=str(outcome),
+                job_id=event.job_id,
+                request_id=event.request_id,
+                actor=event.actor,
+            )
         self.table.absorb(position, event.event_id, changes, restored_by(event))
         self._pending.add(position, changes)
         self._handled[position] = Handled(event, outcome)

@@ -15,6 +15,7 @@ from itertools import islice
 
 from msgspec import Struct
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.errors import DcronError, LeaseLostError, LogMismatchError, ProjectionStoppedError, UnavailableError
 from dcron_core.job_log import JobLog
 from dcron_core.jobs.replay import Replay
@@ -54,8 +55,8 @@ class _Claim(Struct, frozen=True):
     fence: tuple[Comparison, ...]
 
 
-async def rebuild(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Rebuilt:
-    """Make etcd's job table from the log; raise AlreadyProjectedError if etcd has one.
+async def rebuild(store: KeyValueStore, job_log: JobLog, keys: Keys, signatures: Signatures = NO_SIGNATURES) -> Rebuilt:
+    """Make etcd's job table from the log, signed; raise AlreadyProjectedError if etcd has one.
 
     Requests for runs and kills that are in the log now are not repeated: they may have been done.
     """
@@ -74,8 +75,9 @@ async def rebuild(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Rebuilt:
     except ProjectionStoppedError as error:
         stopped = str(error)
     async with _claimed(store, keys) as claim:
-        drifts = drift_of(replay.table, (await store.read_prefix(keys.jobs, *prefixes(keys))).items, keys)
-        await _write(store, claim, corrections(drifts, replay.table, keys, claim.fence))
+        found = (await store.read_prefix(keys.jobs, *prefixes(keys))).items
+        drifts = drift_of(replay.table, found, keys, signatures.if_signing())
+        await _write(store, claim, corrections(drifts, replay.table, keys, claim.fence, signatures))
         projection = Projection(position=replay.position, log_id=log_id, requests_from=end)
         last = (Put(keys.projection, encode(projection)), Delete(keys.rebuild))
         await _transact(store, Transaction(claim.fence, last))

@@ -6,6 +6,7 @@ then. Neither writes the projection key, so masters do not notice.
 
 from msgspec import Struct
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.errors import LogMismatchError, UnavailableError
 from dcron_core.job_log import JobLog
 from dcron_core.jobs.replay import Replay
@@ -42,7 +43,7 @@ class Repaired(Struct, frozen=True, kw_only=True):
     written: tuple[Drift, ...]  # what had been wrong with each key
 
 
-async def verify(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Verified:
+async def verify(store: KeyValueStore, job_log: JobLog, keys: Keys, signatures: Signatures = NO_SIGNATURES) -> Verified:
     """Compare etcd's job table with the fold of the log."""
     snapshot = await read_raw(store, keys)
     position: int | None = None
@@ -64,7 +65,7 @@ async def verify(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Verified:
             jobs=0,
             problem=str(error),
         )
-    drifts = tuple(drift_of(replay.table, snapshot.table, keys))
+    drifts = tuple(drift_of(replay.table, snapshot.table, keys, signatures))
     jobs = len(replay.table)
     problem = await _unreadable(job_log, replay, end)
     return Verified(
@@ -90,8 +91,10 @@ async def _unreadable(job_log: JobLog, replay: Replay, end: int) -> str:
     return ""
 
 
-async def repair(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Repaired:
+async def repair(store: KeyValueStore, job_log: JobLog, keys: Keys, signatures: Signatures = NO_SIGNATURES) -> Repaired:
     """Make etcd's job table the fold of the log at etcd's position, writing only what differs.
+
+    With a key to sign with, what no trusted key has signed is written too.
 
     Raises LogMismatchError if etcd has no position, or one that is not of this log.
     """
@@ -101,10 +104,10 @@ async def repair(store: KeyValueStore, job_log: JobLog, keys: Keys) -> Repaired:
         snapshot = await read_raw(store, keys)
         position = (await _projection(snapshot, job_log, keys)).position
         replay = await _advanced(job_log, replay, position)
-        drifts = drift_of(replay.table, snapshot.table, keys)
+        drifts = drift_of(replay.table, snapshot.table, keys, signatures.if_signing())
         if not drifts:
             return Repaired(position=position, jobs=len(replay.table), written=tuple(written))
-        written += await _write(store, snapshot, drifts, replay, keys)
+        written += await _write(store, snapshot, drifts, replay, keys, signatures)
     raise UnavailableError(
         f"etcd's job table was written by others {MOST_ROUNDS} times while it was being repaired; {len(written)} keys "
         "were written. Find out who else writes there, then repeat this"
@@ -132,12 +135,17 @@ async def _advanced(job_log: JobLog, replay: Replay, position: int) -> Replay:
 
 
 async def _write(
-    store: KeyValueStore, snapshot: RawSnapshot, drifts: list[Drift], replay: Replay, keys: Keys
+    store: KeyValueStore,
+    snapshot: RawSnapshot,
+    drifts: list[Drift],
+    replay: Replay,
+    keys: Keys,
+    signatures: Signatures,
 ) -> list[Drift]:
     """Write what differs, until all is written or somebody else wrote; return what was."""
     fence = (ModRevisionIs(keys.projection, snapshot.projection_revision),)
     written: list[Drift] = []
-    for correction in corrections(drifts, replay.table, keys, fence):
+    for correction in corrections(drifts, replay.table, keys, fence, signatures):
         if not (await store.transact(correction.transaction)).succeeded:
             break
         written += correction.drifts

@@ -1,8 +1,8 @@
 """The master, opened and closed in order."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from litestar import Controller, Litestar
@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from dcron_core.access.access_tokens import AccessTokenMaker, public_keys
 from dcron_core.access.guard import access_guard
+from dcron_core.access.key_ids import key_ids
+from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -20,6 +22,7 @@ from dcron_core.errors import UnavailableError
 from dcron_core.failpoints import parse_failpoints
 from dcron_core.history import History
 from dcron_core.http.application import api_document, authenticators_of, surrounded
+from dcron_core.http.documents import with_problems
 from dcron_core.http.probes import Readiness, probes
 from dcron_core.http.problems import EXCEPTION_HANDLERS
 from dcron_core.http.server import listen, serving
@@ -40,6 +43,7 @@ from dcron_master.asking import asking
 from dcron_master.audit_api import AuditController
 from dcron_master.commands import Commands
 from dcron_master.forecast_api import forecast_route
+from dcron_master.gauges import watch_log, watch_readiness
 from dcron_master.history_api import HistoryController
 from dcron_master.identity_service import Identity, identity_of
 from dcron_master.log_api import skip_record
@@ -75,9 +79,11 @@ async def open_master(
     """Run a master on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     keys = Keys(settings.etcd_prefix)
     metrics = MasterMetrics()
+    metrics.show_keys(key_ids(settings))
     readiness = Readiness("projection")
     failpoints = parse_failpoints(settings.failpoints)
-    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints)
+    signatures = _signatures(settings)
+    projector = Projector(store, log_, keys, settings.job_events_topic, failpoints, signatures)
     history = History(JobLog(log_, settings.job_events_topic))
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.master_port, "DCRON_MASTER_PORT")
@@ -90,20 +96,22 @@ async def open_master(
             projector, history, log_, producer, settings.job_events_topic, clock, ids, timeout_s, metrics, failpoints
         )
         skips = RecordSkips(JobLog(log_, settings.job_events_topic), producer, clock, ids)
-        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector)
+        sweeper = Sweeper(store, producer, keys, settings, clock, metrics, projector, signatures)
         background.start("projector", _project(projector, log_, settings, _opening_event(clock, ids)))
         background.start("history", _remember(projector, history))
-        background.start("readiness", _watch_readiness(projector, readiness, metrics))
+        background.start("readiness", watch_readiness(projector, readiness, metrics))
         background.start("sweeper", sweeper.run())
         maker = AccessTokenMaker(settings.signing_key, clock) if settings.signing_key else None
         identity = identity_of(settings, commands, history, clock, ids, maker)
         background.start("refusals", identity.refusals.run())
         workers = Workers(store, keys, clock)
         background.start("workers", workers.run())
+        background.start("gauges", watch_log(projector, log_, settings.job_events_topic, workers, clock, metrics))
         app = _application(
             settings, projector, history, commands, skips, workers, readiness, metrics, clock, ids, maker, identity
         )
-        port = await stack.enter_async_context(serving(_served(app, settings, clock, ids, maker, identity), bound))
+        served = metrics.counted(_served(app, settings, clock, ids, maker, identity))
+        port = await stack.enter_async_context(serving(served, bound, settings.own_tls))
         log.info("master serves", action="master.serving", port=port)
         yield Master(background, port, projector, history, app)
 
@@ -114,13 +122,30 @@ async def run(settings: MasterSettings) -> None:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_master(settings, store, log_, SystemClock(), IdSource()) as master,
         ):
             yield master.background
 
     await run_until_signalled(opened())
+
+
+def _signatures(settings: MasterSettings) -> Signatures:
+    """Return the keys of this master; warn of what workers will refuse for want of one."""
+    signatures = Signatures(settings.signing_key, settings.trusted_keys, settings.cluster_key)
+    if not signatures.signs:
+        log.warning(
+            "DCRON_SIGNING_KEY is not set: workers with DCRON_TRUSTED_KEYS run nothing that this master writes",
+            action="master.unsigned",
+        )
+    elif not signatures.confirms:
+        log.warning(
+            "DCRON_CLUSTER_KEY is not set: workers with DCRON_TRUSTED_KEYS run no retry and no dependant of a run "
+            "whose loss this master finds",
+            action="master.unconfirmed",
+        )
+    return signatures
 
 
 def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
@@ -131,7 +156,8 @@ def _opening_event(clock: Clock, ids: IdSource) -> JobEvent:
 
 
 async def _project(projector: Projector, log_: Log, settings: MasterSettings, opening: JobEvent) -> None:
-    await retrying(lambda: log_.ensure_topics(topics(settings)), on=UnavailableError, what="topics")
+    create = partial(log_.ensure_topics, topics(settings))
+    await retrying(create, on=UnavailableError, what="topics", tell=projector.tell)
     await projector.run(opening)
 
 
@@ -139,20 +165,6 @@ async def _remember(projector: Projector, history: History) -> None:
     """Read the log's history once there is a log, and beside what commands wait for."""
     await projector.started.wait()
     await history.run()
-
-
-async def _watch_readiness(projector: Projector, readiness: Readiness, metrics: MasterMetrics) -> None:
-    """Keep the probe and the gauges true."""
-    while True:
-        if projector.stopped is not None:
-            readiness.lost("projection", str(projector.stopped))
-        elif projector.caught_up.is_set():
-            readiness.met("projection")
-        else:
-            readiness.lost("projection", "reading the log, or etcd or Kafka do not answer")
-        metrics.position.set(projector.projected)
-        metrics.jobs.set(len(projector.table))
-        await asyncio.sleep(0.1)
 
 
 def _application(
@@ -222,7 +234,7 @@ def _served(
     own = [maker.public_key] if maker else []
     authenticators = [*authenticators_of(settings, clock, own=own), identity.authenticator]
     return surrounded(
-        app,
+        with_problems(app),
         settings,
         clock,
         ids,

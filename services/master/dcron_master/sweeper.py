@@ -11,6 +11,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
 from dcron_core.errors import UnavailableError
@@ -45,8 +46,10 @@ class Sweeper:
         clock: Clock,
         metrics: MasterMetrics,
         projector: Projector,
+        signatures: Signatures = NO_SIGNATURES,
     ) -> None:
         self._projector = projector  # knows the jobs
+        self._signatures = signatures
         self._store = store
         self._producer = producer
         self._keys = keys
@@ -110,20 +113,24 @@ class Sweeper:
         record = known or lost
         assert record is not None
         execution_id = entry.execution.execution_id
+        told = {
+            "execution_id": execution_id,
+            "job_id": entry.execution.job_id,
+            "worker_id": entry.execution.worker_id,
+        }
         try:
             await self._producer.append(self._topic, execution_id, encode(record))
             removed = await self._remove(item, lost, dependants)
         except UnavailableError as error:
-            log.warning("sweeping later", action="sweeper.retry", execution_id=execution_id, error=str(error))
+            log.warning("sweeping later", action="sweeper.retry", error=str(error), **told)
             return
         if removed:
             self._metrics.swept.labels(type(record).__name__).inc()
             log.warning(
                 "closed an entry of a worker that is gone",
                 action="sweeper.closed",
-                execution_id=execution_id,
-                worker_id=entry.execution.worker_id,
                 record=type(record).__name__,
+                **told,
             )
 
     async def _remove(self, item: KeyValue, lost: ExecutionLost | None, dependants: Dependants) -> bool:
@@ -134,7 +141,7 @@ class Sweeper:
             if lost is not None:
                 run, job = lost.execution, self._projector.table.get(lost.execution.job_id)
                 of = dependants.of(run.namespace, run.job_name)
-                following = follow_ups(self._keys, run, *outcome_of(lost), job, of, marks)
+                following = follow_ups(self._keys, run, *outcome_of(lost), job, of, marks, self._signatures)
             removal = Transaction(
                 compare=(ModRevisionIs(item.key, item.mod_revision), *following.compare),
                 success=(Delete(item.key), *following.operations),

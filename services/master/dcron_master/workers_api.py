@@ -95,6 +95,8 @@ class Workers:
             labels=entry.labels if entry else {},
             clock_offset_ms=entry.clock_offset_ms if entry else None,
             spool=entry.spool if entry else "",
+            verifies=entry.verifies if entry else False,
+            refused=entry.refused if entry else "",
         )
 
     async def drain(self, worker_id: str, actor: str) -> WorkerView:

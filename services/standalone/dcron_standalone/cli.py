@@ -49,8 +49,22 @@ app.command(
     name="dlq",
     help="Dead letters, records that were put aside: list, show, replay.",
 )
+app.command(
+    "dcron_standalone.doctor_command:examine_system",
+    name="doctor",
+    help="Say what is wrong with this system, in words.",
+)
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
+app.command("dcron_standalone.login_commands:log_in", name="login", help="Log in at a dcron.")
+app.command("dcron_standalone.login_commands:log_out", name="logout", help="Log out: revoke the token, and forget it.")
+app.command(
+    "dcron_standalone.user_commands:app",
+    name="user",
+    help="Users: add, list, grant and revoke roles, passwords, login links, disable, remove.",
+)
+app.command("dcron_standalone.token_commands:app", name="token", help="API tokens: create, list, revoke.")
+app.command("dcron_standalone.secret_commands:app", name="secret", help="Secrets of jobs: set, list, remove.")
 app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 
@@ -114,6 +128,8 @@ def run_everything(
             master_port=master_port,
             log_ingester_port=log_ingester_port,
             worker_port=worker_port,
+            tls=bool(os.environ.get("DCRON_TLS_CERT")),
+            ca=os.environ.get("DCRON_CA", ""),
         )
     )
 
@@ -143,12 +159,15 @@ def print_link(user: str = "admin") -> None:
     Parameters
     ----------
     user
-        Whom it logs in. Making links needs the role admin on *; the token of `dcron up` has it.
+        Whom it logs in; `admin` is made if there is no user at all. Making links needs the role admin on *; the token
+        of `dcron up` has it.
     """
-    from dcron_standalone.first_user import login_link
+    from dcron_standalone.first_user import ADMIN, ensure_first_user, login_link
     from dcron_standalone.job_commands import connected
 
     with connected() as client:
+        if user == ADMIN:
+            ensure_first_user(client)
         say(login_link(client, user))
 
 

@@ -1,6 +1,7 @@
 """The HTTP API as the command line uses it."""
 
 import os
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -10,11 +11,13 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from dcron_core.clock import SystemClock
-from dcron_core.errors import DcronError
+from dcron_core.errors import DcronError, SettingsError
 from dcron_core.executions import job_of
 from dcron_core.ids import IdSource
+from dcron_core.security import TlsFiles
 from dcron_schemas.api import (
     ExecutionList,
     ExecutionView,
@@ -42,9 +45,10 @@ from dcron_schemas.audit import (
     RestoreResult,
     Revert,
 )
-from dcron_schemas.identity import AccessToken
+from dcron_schemas.identity import AccessToken, Session
 from dcron_schemas.job import JobSpec
 from dcron_standalone.access_token import AccessTokenSource
+from dcron_standalone.credentials_file import CredentialsFile, Logins
 from dcron_standalone.data_directory import Access, DataDirectory
 from dcron_standalone.differences import change_lines
 
@@ -68,25 +72,46 @@ class ApiError(DcronError):
 
 
 def find_access(environ: Mapping[str, str] = os.environ) -> Access:
-    """Return how to reach dcron: DCRON_URL with DCRON_TOKEN (or DCRON_TOKEN_FILE), else the local stack's file."""
+    """Return how to reach dcron.
+
+    That is DCRON_URL, with DCRON_TOKEN (or DCRON_TOKEN_FILE) or a login there; else the stack of DCRON_DATA if that is
+    set, else the last login, else the local stack.
+    """
     stack = DataDirectory(Path(environ.get("DCRON_DATA", ".dcron")))
     local = stack.read_access()
-    url, token = environ.get("DCRON_URL"), environ.get("DCRON_TOKEN")
+    url, token, ca = environ.get("DCRON_URL"), environ.get("DCRON_TOKEN"), environ.get("DCRON_CA", "")
     if token is None and (file := environ.get("DCRON_TOKEN_FILE")):
         try:
             token = Path(file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ApiError(f"DCRON_TOKEN_FILE={file!r} cannot be read: {error}") from error
+    logins = Logins() if url and token else CredentialsFile(environ).read()
     if url and not token:
-        raise ApiError("DCRON_URL is set, but neither DCRON_TOKEN nor DCRON_TOKEN_FILE is")
+        login = logins.by_url.get(url.rstrip("/"))
+        if login is None:
+            raise ApiError(
+                "DCRON_URL is set, but neither DCRON_TOKEN nor DCRON_TOKEN_FILE is, and nobody is logged in there; "
+                "`dcron login` logs in"
+            )
+        token = login.token
     if url and token:
-        return Access(url.rstrip("/"), token)
+        return Access(url.rstrip("/"), token, ca)
+    if logins.current and "DCRON_DATA" not in environ:
+        return Access(logins.current, logins.by_url[logins.current].token, ca)
     if local is None:
         raise ApiError(
             f"no dcron is known here: {stack.client_file} is not there. `make up` starts one; "
-            "or name one with DCRON_URL and DCRON_TOKEN, or another directory with DCRON_DATA"
+            "or name one with `dcron login`, with DCRON_URL and DCRON_TOKEN, or another directory with DCRON_DATA"
         )
-    return local
+    return replace(local, ca=ca or local.ca)
+
+
+def trusting(ca: str) -> ssl.SSLContext:
+    """Return what we connect to dcron with, if that speaks TLS; raise SettingsError if `ca` cannot be used."""
+    files = TlsFiles("DCRON", ca=ca)
+    if problems := list(files.problems(SystemClock().now())):
+        raise SettingsError(problems)
+    return files.client_context() or ssl.create_default_context()
 
 
 class Client:
@@ -95,7 +120,9 @@ class Client:
     def __init__(self, access: Access, ids: IdSource | None = None) -> None:
         self.access = access
         self._ids = ids or IdSource()
+        self.tls = trusting(access.ca)
         self._http = httpx.Client(
+            verify=self.tls,
             headers={"Authorization": f"Bearer {access.token}", "Accept": "application/json"},
             timeout=TIMEOUT,
             trust_env=urlsplit(access.url).hostname not in LOOPBACK_HOSTS,  # no proxy to our own machine
@@ -112,6 +139,10 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
+
+    def access_user(self) -> str:
+        """Return who we are there."""
+        return self.get(f"{self.access.url}/api/v1/session", Session).user
 
     def jobs(self, **query: str) -> Iterator[Job]:
         """Yield all jobs that match `namespace`, `name` or `q`, over all pages."""
@@ -299,10 +330,15 @@ class Client:
             try:
                 response = self._http.request(method, url, **changed)
             except httpx.ConnectError as error:
+                if "SSL" in str(error):
+                    raise ApiError(f"{_origin(url)}: {error}{_tls_remedy(str(error))}") from error
                 raise ApiError(f"nothing answers at {_origin(url)}: is dcron running? `make up` starts it") from error
             except httpx.TransportError as error:
                 if last:
-                    raise ApiError(f"{_origin(url)} broke off: {error!r}") from error
+                    hint = (
+                        "; if it speaks TLS there, its address begins with https://" if url.startswith("http:") else ""
+                    )
+                    raise ApiError(f"{_origin(url)} broke off: {error!r}{hint}") from error
             except httpx.InvalidURL as error:
                 raise ApiError(f"{url!r} is not a URL: {error}") from error
             else:
@@ -312,7 +348,7 @@ class Client:
                     self.tokens.forget()
                     continue
                 if last or response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    raise _refusal(response)
+                    raise refusal(response)
             time.sleep(RETRY_AFTER_S)
         raise AssertionError("unreachable")
 
@@ -333,6 +369,12 @@ def describe_field(problem: FieldProblem) -> str:
     return f"{text}; {problem.remedy}" if problem.remedy else text
 
 
+def _tls_remedy(said: str) -> str:
+    if "VERIFY_FAILED" in said:
+        return "; DCRON_CA names the file of authorities to trust, and its address must be one of the certificate's"
+    return "; does it speak plaintext there? Then its address begins with http://"
+
+
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
@@ -346,7 +388,8 @@ def decoded(response: httpx.Response, kind: type[T]) -> T:
         raise ApiError(f"{_origin(str(response.url))} gave an answer that is not dcron's: {error}") from error
 
 
-def _refusal(response: httpx.Response) -> ApiError:
+def refusal(response: httpx.Response) -> ApiError:
+    """Return what an answer that is no success says."""
     try:
         problem = msgspec.json.decode(response.content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -8,7 +8,8 @@ from typing import Any
 import uvloop
 from msgspec import Struct
 
-from dcron_core.settings import CommonSettings, LogIngesterSettings, MasterSettings, WorkerSettings, load
+from dcron_core.private_memory import keep_memory_private
+from dcron_core.settings import CommonSettings, LogIngesterSettings, MasterSettings, WorkerSettings, load, secrets_in
 from dcron_core.telemetry import configure_logging
 
 Service = Coroutine[Any, Any, None]
@@ -55,5 +56,6 @@ def run_component(name: str) -> None:
     """
     component = COMPONENTS[name]
     settings = load(component.settings, os.environ)
-    configure_logging(settings.log_level, settings.log_format, service=name)
+    configure_logging(settings.log_level, settings.log_format, secrets_in(settings), service=name)
+    keep_memory_private()
     component.loop(component.service(settings))

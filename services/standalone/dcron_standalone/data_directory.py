@@ -27,19 +27,24 @@ class Access(Struct, frozen=True):
 
     url: str  # of the master
     token: str
+    ca: str = ""  # PEM file: authorities of the certificates that dcron shows; empty: those of the machine
 
 
 class ServerAddresses(Struct, frozen=True):
-    """Where a local stack keeps its log and its job table; what `servers.json` holds, as the variables are named."""
+    """Where a local stack's servers and services are; what `servers.json` holds, as the variables are named."""
 
     etcd: str
     kafka: str
     etcd_prefix: str
     topic_prefix: str
+    mongodb: str = ""
+    mongodb_database: str = ""
+    log_ingester_url: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the variables that lead there."""
-        return {f"DCRON_{name.upper()}": getattr(self, name) for name in self.__struct_fields__}
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {f"DCRON_{name.upper()}": value for name, value in values.items() if value}
 
 
 class DataDirectory:
@@ -55,6 +60,14 @@ class DataDirectory:
     @property
     def audit_key_file(self) -> Path:
         return self.path / "audit-key"
+
+    @property
+    def signing_key_file(self) -> Path:
+        return self.path / "signing-key"
+
+    @property
+    def cluster_key_file(self) -> Path:
+        return self.path / "cluster-key"
 
     @property
     def client_file(self) -> Path:
@@ -93,6 +106,20 @@ class DataDirectory:
     def audit_key(self, ids: IdSource) -> str:
         """Return the private key that signs heads of the log's chain, made when first asked for."""
         return _secret(self.audit_key_file, ids)
+
+    def signing_key(self, ids: IdSource) -> str:
+        """Return the private key that the master signs with, made when first asked for."""
+        return _secret(self.signing_key_file, ids)
+
+    def cluster_key(self, ids: IdSource) -> str:
+        """Return the key that master and workers share, made when first asked for."""
+        return _secret(self.cluster_key_file, ids)
+
+    def make_keys(self, ids: IdSource) -> None:
+        """Make all keys that the services of a stack need, as far as they are not there."""
+        self.audit_key(ids)
+        self.signing_key(ids)
+        self.cluster_key(ids)
 
     def write_access(self, access: Access) -> None:
         """Let the command line find the stack."""

@@ -15,7 +15,7 @@ class EtcdServer:
     """How to run etcd."""
 
     name = "etcd"
-    port_names = ("client", "peer")
+    port_names: Sequence[str] = ("client", "peer")
     environment: Mapping[str, str] = {}
 
     def __init__(self, data: Path) -> None:

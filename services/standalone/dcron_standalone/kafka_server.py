@@ -29,7 +29,7 @@ class KafkaServer:
     """How to run Kafka."""
 
     name = "kafka"
-    port_names = ("client", "controller")
+    port_names: Sequence[str] = ("client", "controller")
     environment: Mapping[str, str] = {}
 
     def __init__(self, data: Path, tools: Path, *, new_archive: Path | None = None) -> None:

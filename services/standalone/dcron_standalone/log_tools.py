@@ -2,13 +2,16 @@
 
 All but `skip` speak to etcd and Kafka themselves, with the addresses of the environment or of the local stack: they
 are needed most when no master is ready. `skip` is a command to a master.
+
+What they write is signed with DCRON_SIGNING_KEY, or the local stack's key; without one, they say that no worker with
+DCRON_TRUSTED_KEYS will run it (G12).
 """
 
 import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -18,6 +21,7 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 from msgspec import Struct
 
+from dcron_core.access.signing import Signatures
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.errors import DcronError, UnavailableError
@@ -63,23 +67,35 @@ class Servers(Struct, frozen=True):
     def keys(self) -> Keys:
         return Keys(self.settings.etcd_prefix)
 
+    @property
+    def signatures(self) -> Signatures:
+        return Signatures(self.settings.signing_key, self.settings.trusted_keys)
+
 
 def tool_settings(environ: Mapping[str, str] = os.environ) -> ToolSettings:
     """Return where the servers are: what the environment does not say, the local stack's file does."""
-    stack = DataDirectory(Path(environ.get("DCRON_DATA", ".dcron"))).read_servers()
-    return load(ToolSettings, {**(stack.environment() if stack else {}), **environ})
+    directory = DataDirectory(Path(environ.get("DCRON_DATA", ".dcron")))
+    stack = directory.read_servers()
+    known = stack.environment() if stack else {}
+    if stack and directory.signing_key_file.exists() and not {"DCRON_ETCD", "DCRON_SIGNING_KEY"} & environ.keys():
+        known["DCRON_SIGNING_KEY_FILE"] = str(directory.signing_key_file)
+    return load(ToolSettings, {**known, **environ})
 
 
 @app.command(name="verify")
 def verify_table(*, json: Flag = False) -> None:
     """Fold the log from zero and compare with etcd, also while masters run. Exits with 1 if they differ.
 
+    Signatures are checked against DCRON_TRUSTED_KEYS and the key of DCRON_SIGNING_KEY.
+
     Parameters
     ----------
     json
         Print all of it as JSON.
     """
-    verified = _with_log(lambda servers: verify(servers.store, servers.job_log, servers.keys))
+    verified = _with_log(lambda servers: verify(servers.store, servers.job_log, servers.keys, servers.signatures))
+    if not tool_settings().trusted_keys and not tool_settings().signing_key:
+        note("signatures were not checked: neither DCRON_TRUSTED_KEYS nor DCRON_SIGNING_KEY is set", style="yellow")
     if json:
         say(msgspec.json.encode(verified).decode())
     else:
@@ -90,18 +106,42 @@ def verify_table(*, json: Flag = False) -> None:
 
 @app.command(name="repair")
 def repair_table() -> None:
-    """Write into etcd what differs from the log, also while masters run."""
-    repaired = _with_log(lambda servers: repair(servers.store, servers.job_log, servers.keys))
+    """Write into etcd what differs from the log, or is not signed by a trusted key, also while masters run.
+
+    It is signed with DCRON_SIGNING_KEY (or DCRON_SIGNING_KEY_FILE), which is to be a master's.
+    """
+    repaired = _with_log(lambda servers: repair(servers.store, servers.job_log, servers.keys, servers.signatures))
+    _warn_if_unsigned()
     for line in _drift_lines(repaired.written):
         say(line)
     done = f"{len(repaired.written)} keys written" if repaired.written else "nothing to repair"
     say(f"{done}: etcd's job table is the log at position {repaired.position}, {repaired.jobs} jobs")
 
 
+@app.command(name="resign")
+def resign_table() -> None:
+    """Sign all that masters wrote into etcd anew with DCRON_SIGNING_KEY, also while they run: to change the key.
+
+    First add the new public key to DCRON_TRUSTED_KEYS of every service and start each again; then give the masters
+    the new DCRON_SIGNING_KEY. Then run this, and wait until requests for runs from before are done. Then take the old
+    key out of DCRON_TRUSTED_KEYS. No tick is missed on the way. What differs from the log is mended too.
+    """
+    if not tool_settings().signing_key:
+        raise DcronError("DCRON_SIGNING_KEY (or DCRON_SIGNING_KEY_FILE) is not set: there is no key to sign with")
+    done = _with_log(
+        lambda servers: repair(servers.store, servers.job_log, servers.keys, servers.signatures.own_only())
+    )
+    say(f"{len(done.written)} values were written; now all of {done.jobs} jobs and all else are signed with this key")
+
+
 @app.command(name="rebuild")
 def rebuild_table() -> None:
-    """Make the job table again in an etcd that lost it. Workers and masters may run."""
-    rebuilt = _with_log(lambda servers: rebuild(servers.store, servers.job_log, servers.keys))
+    """Make the job table again in an etcd that lost it. Workers and masters may run.
+
+    It is signed with DCRON_SIGNING_KEY (or DCRON_SIGNING_KEY_FILE), which is to be a master's.
+    """
+    rebuilt = _with_log(lambda servers: rebuild(servers.store, servers.job_log, servers.keys, servers.signatures))
+    _warn_if_unsigned()
     say(f"etcd's job table is the log at position {rebuilt.position} again: {rebuilt.jobs} jobs")
     if rebuilt.removed:
         say(f"{rebuilt.removed} keys of no job were removed")
@@ -200,6 +240,14 @@ def skip_record(*, offset: Offset, reason: str) -> None:
     note("look with `dcron log verify`; another record that cannot be read is named there")
 
 
+def _warn_if_unsigned() -> None:
+    if not tool_settings().signing_key:
+        note(
+            "DCRON_SIGNING_KEY is not set: what is written is not signed; workers with DCRON_TRUSTED_KEYS refuse it",
+            style="yellow",
+        )
+
+
 def _with_log(work: Callable[[Servers], Awaitable[T]]) -> T:
     """Do `work` on the servers, once it is known that there is a log."""
 
@@ -224,17 +272,21 @@ def _run(work: Callable[[Servers], Awaitable[T]]) -> T:
 
 @asynccontextmanager
 async def _opened(settings: ToolSettings) -> AsyncIterator[Servers]:
-    async with EtcdStore.open(settings.etcd) as store, KafkaLog.open(settings.kafka) as log:
+    async with (
+        EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+        KafkaLog.open(settings.kafka, security=settings.kafka_security) as log,
+    ):
         yield Servers(settings, store, log)
 
 
 async def _projection(servers: Servers) -> Projection | None:
     """Return etcd's position; None, and say so, if etcd does not answer."""
-    with suppress(UnavailableError):
+    try:
         item = await servers.store.get(servers.keys.projection)
-        return None if item is None else read_projection(item)
-    note(f"etcd at {servers.settings.etcd} does not answer: not compared with its job table", style="yellow")
-    return None
+    except UnavailableError as error:
+        note(f"not compared with etcd's job table: {error}", style="yellow")
+        return None
+    return None if item is None else read_projection(item)
 
 
 def _say_verified(verified: Verified) -> None:

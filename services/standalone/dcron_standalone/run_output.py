@@ -171,6 +171,7 @@ def _connection(client: Client, execution_id: str, from_seq: int) -> Iterator[Fr
         proxy=None if base.hostname in LOOPBACK_HOSTS else True,
         open_timeout=OPEN_TIMEOUT_S,
         close_timeout=CLOSE_TIMEOUT_S,
+        ssl=client.tls if base.scheme == "https" else None,
     ) as websocket:
         for message in websocket:
             yield _frame_decoder.decode(message)

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from dcron_core.access.signing import Signatures
 from dcron_core.clock import Clock
-from dcron_core.errors import DcronError
-from dcron_core.settings import CLIENT_VARIABLES, MasterSettings, load
+from dcron_core.errors import DcronError, SettingsError
+from dcron_core.settings import CLIENT_VARIABLES, LogIngesterSettings, MasterSettings, load
 from dcron_standalone.children import Child, Starter
-from dcron_standalone.client import ApiError, Client
+from dcron_standalone.client import ApiError, Client, trusting
 from dcron_standalone.components import COMPONENTS
 from dcron_standalone.data_directory import Access, DataDirectory, ServerAddresses
 from dcron_standalone.demo import apply_demo
@@ -34,12 +35,18 @@ READY_TIMEOUT_S = 120.0
 UNAVAILABLE = 503
 MOST_CRASHES_AT_START = 4
 SERVICE_GRACE_S = 45.0  # more than a service's own phases of stopping take
+OWN_KEYS = {f"DCRON_{name}{form}" for name in ("SIGNING_KEY", "CLUSTER_KEY") for form in ("", "_FILE")}  # in our files
 DOWN_ORDER = ("worker", "log-ingester", "master")
 DOWN_TEXT = {
     "worker": "workers let their runs finish, for a while",
     "log-ingester": "the log-ingester stores what it has read",
     "master": "the master finishes its commands",
 }
+
+
+def _named_in_files() -> frozenset[str]:
+    """Return which servers run elsewhere, as a file says that our services read."""
+    return frozenset({"mongodb"} if os.environ.get("DCRON_MONGODB_FILE") else ())
 
 
 class StoppedError(DcronError):
@@ -66,14 +73,20 @@ class UpOptions(Struct, frozen=True, kw_only=True):
     master_port: int = 8700
     log_ingester_port: int = 8701
     worker_port: int = 8702
+    tls: bool = False  # whether our services speak TLS: DCRON_TLS_CERT is set
+    ca: str = ""  # who signed their certificate; empty: an authority that the machine knows
+
+    def url(self, port: int) -> str:
+        """Return the address of one of our services."""
+        return f"{'https' if self.tls else 'http'}://{LOOPBACK}:{port}"
 
     @property
     def master_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.master_port}"
+        return self.url(self.master_port)
 
     @property
     def log_ingester_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.log_ingester_port}"
+        return self.url(self.log_ingester_port)
 
     def ports(self) -> Iterator[tuple[int, str]]:
         """Yield each port that our services listen on, and the flag that moves it."""
@@ -94,10 +107,11 @@ class Stack:
         self._access = access
         self._interruption = interruption
         self._clock = clock
+        self._tls = trusting(options.ca) if options.tls else None
         self._starter = Starter()
         given = {"etcd": options.etcd, "kafka": options.kafka, "mongodb": options.mongodb}
         self._addresses = {name: address for name, address in given.items() if address}
-        wanted = [name for name in given if name not in self._addresses]
+        wanted = [name for name in given if name not in self._addresses and name not in _named_in_files()]
         self._servers = LocalServers(directory.path, options.tools, wanted)
         self._services: list[Supervised] = []
 
@@ -168,12 +182,28 @@ class Stack:
         ]
         if taken:
             raise DcronError("; ".join(taken))
+        secured = [
+            f"DCRON_{name}_CA is set, but our own server speaks plaintext on loopback; --{name.lower()} names another"
+            for name in (server.name.upper() for server in self._servers.wanted)
+            if os.environ.get(f"DCRON_{name}_CA")
+        ]
+        if secured:
+            raise SettingsError(secured)
         for component, index in self._wanted_services():
             load(COMPONENTS[component].settings, self._environment(component, index))
 
     def _server_addresses(self) -> ServerAddresses:
-        settings = load(MasterSettings, self._environment("master", 0))
-        return ServerAddresses(settings.etcd, settings.kafka, settings.etcd_prefix, settings.topic_prefix)
+        master = load(MasterSettings, self._environment("master", 0))
+        ingester = load(LogIngesterSettings, self._environment("log-ingester", 0))
+        return ServerAddresses(
+            etcd=master.etcd,
+            kafka=master.kafka,
+            etcd_prefix=master.etcd_prefix,
+            topic_prefix=master.topic_prefix,
+            mongodb=ingester.mongodb,
+            mongodb_database=ingester.mongodb_database,
+            log_ingester_url=master.log_ingester_url,
+        )
 
     def _server_ready(self, server: Server, seconds: float) -> None:
         say(f"  {server.name:<14} answers after {seconds:4.1f} s  {server.address}")
@@ -234,27 +264,39 @@ class Stack:
             [sys.executable, "-P", "-m", "dcron_standalone", component],
             environment=self._environment(component, index),
             log=self._directory.logs / f"{name}.log",
-            url=f"http://{LOOPBACK}:{port}",
+            url=self._options.url(port),
             starter=self._starter,
             clock=self._clock,
+            tls=self._tls,
         )
 
     def _environment(self, component: str, index: int) -> dict[str, str]:
         """Return what a service reads: what the user set for all of them, and what is particular here."""
+        master = self._options.master_url
         ours = {
             "DCRON_TOKEN_FILE": str(self._directory.token_file),
             "DCRON_MASTER_PORT": str(self._options.master_port),
             "DCRON_LOG_INGESTER_PORT": str(self._options.log_ingester_port),
             "DCRON_LOG_INGESTER_URL": self._options.log_ingester_url,
-            "DCRON_ALLOWED_ORIGINS": f"{self._options.master_url},http://localhost:{self._options.master_port}",
+            "DCRON_ALLOWED_ORIGINS": f"{master},{master.replace(LOOPBACK, 'localhost')}",
         }
         ours |= {f"DCRON_{name.upper()}": address for name, address in self._addresses.items()}
+        ours["DCRON_TRUSTED_KEYS"] = self._trusted_keys()
         if component == "log-ingester":
             ours["DCRON_AUDIT_KEY_FILE"] = str(self._directory.audit_key_file)
+        if component == "master":
+            ours["DCRON_SIGNING_KEY_FILE"] = str(self._directory.signing_key_file)
+        if component in ("master", "worker"):
+            ours["DCRON_CLUSTER_KEY_FILE"] = str(self._directory.cluster_key_file)
         if component == "worker":
             ours["DCRON_WORKER_PORT"] = str(self._options.worker_port + index)
             ours["DCRON_WORKER_DATA"] = str(self._directory.path / f"worker-{index + 1}")
-        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES} | ours
+        return {key: value for key, value in os.environ.items() if key not in CLIENT_VARIABLES | OWN_KEYS} | ours
+
+    def _trusted_keys(self) -> str:
+        """Return the public key of this master, and those that the user wants trusted besides: former ones."""
+        own = Signatures(self._directory.signing_key_file.read_text().strip()).public_key
+        return ",".join(filter(None, (own, os.environ.get("DCRON_TRUSTED_KEYS", ""))))
 
     def _stop_children(self, children: Sequence[Child]) -> None:
         """Stop them at the same time; kill those that take too long."""

@@ -1,5 +1,6 @@
 """A service of the local stack as a child: started, asked whether it is ready, started again when it ends."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Supervised:
         url: str,
         starter: Starter,
         clock: Clock,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.component = component
         self.name = name
@@ -37,6 +39,7 @@ class Supervised:
         self._environment = environment
         self._starter = starter
         self._clock = clock
+        self._tls = tls  # how it is asked, if it speaks TLS
         self._child: Child | None = None
         self._started_at_s = 0.0
         self._start_again_at_s: float | None = None
@@ -53,7 +56,8 @@ class Supervised:
     def is_ready(self) -> bool:
         """Ask its readiness probe."""
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=PROBE_TIMEOUT_S, trust_env=False).is_success
+            url, verify = f"{self.url}/readyz", self._tls or True
+            return httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False, verify=verify).is_success
         except httpx.TransportError:
             return False
 

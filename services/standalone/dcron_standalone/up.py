@@ -4,6 +4,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 from dcron_core.clock import Clock, SystemClock
@@ -20,8 +21,10 @@ def up(options: UpOptions, clock: Clock | None = None, ids: IdSource | None = No
     interruption = Interruption(threading.Event(), threading.Event())
     with directory.locked(), _on_signals(interruption):
         ids = ids or IdSource()
-        access = Access(options.master_url, directory.token(ids))
-        directory.audit_key(ids)
+        access = Access(
+            options.master_url, directory.token(ids), str(Path(options.ca).absolute()) if options.ca else ""
+        )
+        directory.make_keys(ids)
         stack = Stack(options, directory, access, interruption, clock or SystemClock())
         stack.check()
         try:

@@ -60,7 +60,19 @@ def _url(client: Client, *parts: str) -> str:
 
 def _table(workers: tuple[WorkerView, ...]) -> Table:
     now = SystemClock().now()
-    columns = ("worker", "state", "drained by", "host", "pid", "slots", "labels", "clock", "spool", "started")
+    columns = (
+        "worker",
+        "state",
+        "drained by",
+        "host",
+        "pid",
+        "slots",
+        "labels",
+        "clock",
+        "spool",
+        "signatures",
+        "started",
+    )
     table = Table(*columns, box=None, header_style="bold")
     for worker in workers:
         table.add_row(
@@ -73,6 +85,13 @@ def _table(workers: tuple[WorkerView, ...]) -> Table:
             Text(",".join(f"{key}={value}" for key, value in sorted(worker.labels.items())) or "-"),
             "-" if worker.clock_offset_ms is None else f"{worker.clock_offset_ms:+.0f} ms",
             Text(worker.spool or "ok", "red" if worker.spool else ""),
+            _signatures(worker),
             ago(worker.started_at, now) if worker.started_at else "-",
         )
     return table
+
+
+def _signatures(worker: WorkerView) -> Text:
+    if worker.refused:
+        return Text(f"refuses {worker.refused}", "red")
+    return Text("checked") if worker.verifies else Text("not checked", "yellow")

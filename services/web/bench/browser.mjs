@@ -3,17 +3,36 @@ import { chromium } from "@playwright/test";
 import { execFileSync } from "node:child_process";
 
 export const PAGE = process.env.DCRON_PAGE;
-const TOKEN = process.env.DCRON_TOKEN;
+const BOOTSTRAP = { Authorization: `Bearer ${process.env.DCRON_TOKEN}`, "Content-Type": "application/json" };
 
 export async function launch() {
   const executablePath = process.env.DCRON_CHROMIUM ?? execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
   return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", "--enable-precise-memory-info"] });
 }
 
+/** The cookies of an administrator of the measurement's own. */
+async function loggedIn(browser) {
+  const name = `measured-${Date.now()}`;
+  const ask = async (path, body) => {
+    const answer = await fetch(`${PAGE}/api/v1${path}`, { method: "POST", headers: BOOTSTRAP, body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  };
+  await ask("/users", { name, grants: { "*": "admin" } });
+  const { pathname, search } = new URL((await ask(`/users/${name}/login-links`, {})).url);
+  const context = await browser.newContext({ baseURL: PAGE });
+  await context.request.get(pathname + search, { maxRedirects: 0 });
+  const state = await context.storageState();
+  await context.close();
+  return state;
+}
+
+let login; // of this process
+
 /** A page with a cold cache that has not shown anything yet. */
 export async function freshPage(browser) {
-  const context = await browser.newContext({ baseURL: PAGE, viewport: { width: 1360, height: 900 } });
-  await context.request.get(`/login?token=${TOKEN}`, { maxRedirects: 0 });
+  login ??= await loggedIn(browser);
+  const context = await browser.newContext({ baseURL: PAGE, viewport: { width: 1360, height: 900 }, storageState: login });
   const page = await context.newPage();
   await page.addInitScript(observe);
   return page;

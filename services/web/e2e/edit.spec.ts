@@ -142,3 +142,18 @@ test("what is refused at the save is told at its field; what was typed is not lo
   await dialog.getByRole("button", { name: "Leave" }).click();
   await expect(page).toHaveURL(/\/runs$/);
 });
+
+test("the browser's Back asks too before what was typed is lost", async ({ page }) => {
+  await page.goto("/jobs");
+  await page.getByRole("link", { name: "New job" }).click();
+  await field(page, "Name").fill("typed");
+  const dialog = page.getByRole("dialog", { name: "Leave without saving?" });
+  const back = (): Promise<void> => page.evaluate(() => window.history.back());
+  await back();
+  await dialog.getByRole("button", { name: "Stay" }).click();
+  await expect(page).toHaveURL(/\/jobs\/new$/);
+  await expect(field(page, "Name")).toHaveValue("typed");
+  await back();
+  await dialog.getByRole("button", { name: "Leave" }).click();
+  await expect(page).toHaveURL(/\/jobs$/);
+});

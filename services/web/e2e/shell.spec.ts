@@ -36,7 +36,7 @@ test("every page can be used by everybody", async ({ page, api }) => {
   const job = await createJob(api, { name: "seen", run: { shell: "echo hello" }, tags: ["a"], description: "Says it." });
   const asked = await api.post(`/api/v1/jobs/${job.id}/run`);
   const { execution_id: run } = (await asked.json()) as { execution_id: string };
-  for (const path of ["/", "/jobs", `/jobs/${job.id}`, "/jobs/new", `/jobs/${job.id}/edit`, `/jobs/new?from=${job.id}`, "/runs", `/runs/${run}`, "/timeline", "/workers", "/audit", "/audit/then", `/audit/ledger?job=${job.id}`, "/audit/proof", "/nowhere"]) {
+  for (const path of ["/", "/jobs", `/jobs/${job.id}`, "/jobs/new", `/jobs/${job.id}/edit`, `/jobs/new?from=${job.id}`, "/runs", `/runs/${run}`, "/timeline", "/workers", "/audit", "/audit/then", `/audit/ledger?job=${job.id}`, "/audit/proof", "/account", "/secrets", "/users", "/nowhere"]) {
     await page.goto(path);
     await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
     await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
@@ -44,11 +44,3 @@ test("every page can be used by everybody", async ({ page, api }) => {
   }
 });
 
-test("a login that ends while the page is open is told, with what to do", async ({ page, context, judged }) => {
-  judged.expectErrors(/401|WebSocket/);
-  await page.goto("/jobs");
-  await expect(page.getByRole("table")).toBeVisible();
-  await context.clearCookies();
-  await expect(page.getByText("dcron link")).toBeVisible({ timeout: 15_000 });
-  await expect(page.getByRole("table")).toBeVisible();
-});

@@ -25,7 +25,7 @@ async function up() {
   const child = spawn(DCRON, ["up", "--data", data, "--workers", "3", ...ports], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   await new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`dcron up ended with ${code}`)));
-    child.stdout.on("data", (text) => String(text).includes("login?token=") && resolve());
+    child.stdout.on("data", (text) => String(text).includes("login?link=") && resolve());
   });
   child.removeAllListeners("exit");
   return child;
@@ -74,7 +74,8 @@ async function take(browser, theme) {
     baseURL: PAGE, viewport: { width: 1280, height: 760 }, colorScheme: theme, timezoneId: "Europe/Berlin", locale: "en-GB", reducedMotion: "reduce",
   });
   const page = await context.newPage();
-  await page.goto(`/login?token=${readFileSync(join(data, "token"), "utf8").trim()}`);
+  const { url } = await askMaster("POST", "/users/admin/login-links");
+  await page.goto(new URL(url).pathname + new URL(url).search);
   for (const [name, { path, wait = 1500, open }] of Object.entries(await pictures())) {
     await page.goto(path);
     await page.getByRole("heading", { level: 1 }).waitFor();

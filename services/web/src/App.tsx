@@ -1,8 +1,8 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { Suspense } from "react";
+import { Suspense, useEffect } from "react";
 import { Route, Router, Switch } from "wouter";
-import { queryClient } from "./api/services";
+import { keeper, queryClient } from "./api/services";
 import { aroundNav } from "./components/leaving";
 import { NoticesProvider } from "./components/notices";
 import { PageFailure } from "./components/PageFailure";
@@ -10,10 +10,12 @@ import { Loading } from "./components/states";
 import { LiveProvider } from "./live/LiveProvider";
 import { NotFoundPage } from "./pages/NotFoundPage";
 import { routes } from "./routes";
+import { LoggedIn } from "./session/LoggedIn";
 import { Shell } from "./shell/Shell";
 import { theme } from "./theme";
 
 export function App() {
+  useEffect(() => keeper.start(), []);
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
       <QueryClientProvider client={queryClient}>
@@ -21,7 +23,9 @@ export function App() {
           <NoticesProvider>
             <Router aroundNav={aroundNav}>
               <Shell>
-                <Pages />
+                <LoggedIn>
+                  <Pages />
+                </LoggedIn>
               </Shell>
             </Router>
           </NoticesProvider>

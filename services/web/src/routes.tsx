@@ -1,5 +1,12 @@
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
+import type { Role } from "./api/types";
 import type { IconName } from "./components/icons";
+
+interface Entry {
+  label: string;
+  icon: IconName;
+  key: string; // `g` and this lead there
+}
 
 /** What a page gets: the parts of its address. */
 export interface PageProps {
@@ -9,7 +16,9 @@ export interface PageProps {
 export interface PageRoute {
   path: string; // as wouter reads it; the first that matches is shown
   page: LazyExoticComponent<ComponentType<PageProps>>;
-  nav?: { label: string; icon: IconName; key: string }; // in the navigation; `g` and `key` lead there
+  nav?: Entry; // in the navigation
+  menu?: Entry; // in the user's menu
+  needs?: Role; // in some namespace; else it is not offered
 }
 
 /** Every page of the site, each in a file of its own that is loaded when it is opened. */
@@ -51,4 +60,20 @@ export const routes: readonly PageRoute[] = [
   { path: "/audit/then", page: lazy(() => import("./pages/audit/ThenPage")) },
   { path: "/audit/ledger", page: lazy(() => import("./pages/audit/LedgerPage")) },
   { path: "/audit/proof", page: lazy(() => import("./pages/audit/ProofPage")) },
+  {
+    path: "/account",
+    page: lazy(() => import("./pages/account/AccountPage")),
+    menu: { label: "Account", icon: "person", key: "m" },
+  },
+  {
+    path: "/secrets",
+    page: lazy(() => import("./pages/secrets/SecretsPage")),
+    menu: { label: "Secrets", icon: "key", key: "s" },
+  },
+  {
+    path: "/users",
+    page: lazy(() => import("./pages/users/UsersPage")),
+    menu: { label: "Users", icon: "people", key: "u" },
+    needs: "admin",
+  },
 ];

@@ -13,6 +13,7 @@ export const theme = createTheme({
     ActionIcon: ActionIcon.extend({ defaultProps: { size: "md", variant: "subtle", color: "gray" } }),
     Checkbox: Checkbox.extend({ defaultProps: { size: "xs" } }),
     TextInput: { defaultProps: { size: "xs" } },
+    PasswordInput: { defaultProps: { size: "xs" } },
     Textarea: { defaultProps: { size: "xs" } },
     NumberInput: { defaultProps: { size: "xs" } },
     Select: { defaultProps: { size: "xs" } },
@@ -23,7 +24,7 @@ export const theme = createTheme({
     Switch: { defaultProps: { size: "xs" } },
     Modal: Modal.extend({ defaultProps: { lockScroll: false, centered: true, closeButtonProps: { "aria-label": "Close" } } }),
     Drawer: Drawer.extend({ defaultProps: { lockScroll: false, closeButtonProps: { "aria-label": "Close" } } }),
-    Menu: Menu.extend({ defaultProps: { position: "bottom-end", shadow: "md", width: 220 } }),
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false, position: "bottom-end", shadow: "md", width: 220 } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: false } } }),
   },
 });

@@ -234,7 +234,7 @@ class Claimer:
         execution = execution_of_tick(candidate, self._with.worker_id, self._with.clock.now())
         way = self._with.planner.way_past(candidate, Missed(candidate.tick, 1))
         excluded = self._on_record(candidate, way)
-        transaction = queue_tick(self._with.keys, candidate, execution, excluded)
+        transaction = queue_tick(self._with.keys, candidate, execution, excluded, self._with.signatures)
         result = await self._with.transactions.until_answered(transaction, f"queueing of {execution.execution_id}")
         if result.succeeded:
             self._with.planner.cursor_stands(self._with.planner.cursor_of(job), candidate.tick, result.revision)

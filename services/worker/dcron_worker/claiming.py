@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from msgspec import Struct, field
 
+from dcron_core.access.signing import Signatures
 from dcron_core.clock import Clock
 from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValueStore
@@ -18,6 +19,7 @@ from dcron_worker.launcher import Launcher
 from dcron_worker.line import place_in_line
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.refusals import Refusals
 from dcron_worker.table import Table
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -44,6 +46,8 @@ class Claiming(Struct, frozen=True):
     clock: Clock
     stagger: timedelta  # how long the next worker in line waits for the one before
     metrics: WorkerMetrics
+    signatures: Signatures
+    refusals: Refusals
     in_work: set[str] = field(default_factory=set)  # executions that are being claimed, run or skipped here
 
     def keep(self, execution_id: str, task: asyncio.Task[None]) -> None:
@@ -52,6 +56,7 @@ class Claiming(Struct, frozen=True):
         A second claim or skip of it meanwhile would take the first one's entry for its own. A tick that waits for the
         run before it is one execution for both claimers.
         """
+        task.set_name(execution_id)  # for the log, if it fails
         self.in_work.add(execution_id)
         task.add_done_callback(lambda _: self.in_work.discard(execution_id))
 

@@ -11,8 +11,9 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
 from dcron_core.executions import tick_execution_id, worker_run_prefix, worker_tick_execution_id
-from dcron_core.follow_ups import FollowUps
+from dcron_core.follow_ups import FollowUps, put_confirmed
 from dcron_core.keys import Keys
 from dcron_core.ports.store import (
     Comparison,
@@ -153,7 +154,11 @@ def skip_tick(keys: Keys, candidate: Candidate, last: datetime, *skipped: TickSk
 
 
 def queue_tick(
-    keys: Keys, candidate: Candidate, execution: Execution, excluded: Sequence[TickSkipped] = ()
+    keys: Keys,
+    candidate: Candidate,
+    execution: Execution,
+    excluded: Sequence[TickSkipped] = (),
+    signatures: Signatures = NO_SIGNATURES,
 ) -> Transaction:
     """Move the cursor past a tick whose run has to wait, and leave the run as a wanted one.
 
@@ -173,7 +178,7 @@ def queue_tick(
         compare=_unchanged(keys, candidate, execution.worker_id),
         success=(
             _cursor(keys, job, candidate.tick, execution),
-            Put(keys.run(run.execution_id), encode(run)),
+            put_confirmed(keys, run, signatures),
             *_closed(keys, excluded),
         ),
         failure=(

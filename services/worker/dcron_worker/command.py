@@ -2,14 +2,17 @@
 
 import os
 from math import ceil
+from pathlib import Path
 
 from msgspec import Struct
 
 from dcron_core.durations import parse_duration
 from dcron_schemas.job import JobSpec
 from dcron_schemas.records import Execution
+from dcron_worker.exposure import may_enter
 from dcron_worker.program import Confinement
-from dcron_worker.users import user_to_become
+from dcron_worker.secrets_known import SecretsKnown
+from dcron_worker.users import JobUsers
 
 # What a job finds in its environment besides its own; nothing of the worker's own environment leaks in.
 BASE_ENVIRONMENT = {
@@ -27,11 +30,13 @@ class Command(Struct, frozen=True):
     environment: dict[str, str]
     working_directory: str | None
     confinement: Confinement
+    secrets: frozenset[str]  # values that its environment holds
 
 
-def command_of(spec: JobSpec, execution: Execution, run_as_allowed: frozenset[str]) -> Command:
-    """Return how to start a run of the job; raise ProcessStartError if this worker may not."""
-    user = user_to_become(spec.run_as, run_as_allowed)
+def command_of(spec: JobSpec, execution: Execution, users: JobUsers, secrets: SecretsKnown) -> Command:
+    """Return how to start a run of the job; raise ProcessStartError if this worker may not, or cannot."""
+    user = users.user_of(spec.run_as)
+    env, values = secrets.revealed(spec.namespace, spec.env)
     limits = spec.limits
     confinement = Confinement(
         user=user,
@@ -43,9 +48,12 @@ def command_of(spec: JobSpec, execution: Execution, run_as_allowed: frozenset[st
         if user
         else {name: os.environ[name] for name in _OF_THE_USER if name in os.environ}
     )
-    environment = {**BASE_ENVIRONMENT, **of_user, **spec.env, **variables_of(execution)}
+    directory = spec.working_directory
+    if directory is None and user is not None and not may_enter(user, Path.cwd()):
+        directory = "/"  # left where it may not go, a run could open by relative paths what is closed to it
+    environment = {**BASE_ENVIRONMENT, **of_user, **env, **variables_of(execution)}
     argv = spec.run.argv if spec.run.argv is not None else ("/bin/sh", "-c", spec.run.shell or "")
-    return Command(argv, environment, spec.working_directory, confinement)
+    return Command(argv, environment, directory, confinement, values)
 
 
 def variables_of(execution: Execution) -> dict[str, str]:

@@ -16,10 +16,12 @@ that, ends wait for the disk, and their runs keep their slots.
 import asyncio
 from datetime import timedelta
 
+from dcron_core.access.signing import NO_SIGNATURES, Signatures
+from dcron_core.executions import job_of
 from dcron_core.follow_ups import FollowUps, follow_ups, outcome_of
 from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about, get_logger
 from dcron_schemas.codec import encode
 from dcron_schemas.records import Execution, ExecutionStarted, OutputChunk, TickSkipped
 from dcron_worker.batches import TransactionBatches
@@ -44,7 +46,15 @@ log = get_logger()
 class Entries:
     """The entries under `executions/` that this worker owns. `planner` knows the jobs, and who comes after whom."""
 
-    def __init__(self, keys: Keys, transactions: TransactionBatches, spool: Spool, planner: Planner) -> None:
+    def __init__(
+        self,
+        keys: Keys,
+        transactions: TransactionBatches,
+        spool: Spool,
+        planner: Planner,
+        signatures: Signatures = NO_SIGNATURES,
+    ) -> None:
+        self._signatures = signatures
         self._keys = keys
         self._transactions = transactions
         self._spool = spool
@@ -64,14 +74,16 @@ class Entries:
         try:
             self._spool.append(SpoolRecord(record.execution.execution_id, encode(record)))
         except SpoolError as error:
-            log.error("the disk does not take the start of a run", action="spool.full", error=str(error))
+            with about(execution_id=record.execution.execution_id, job_id=record.execution.job_id):
+                log.error("the disk does not take the start of a run", action="spool.full", error=str(error))
 
     def output(self, record: OutputChunk, *, expendable: bool = True) -> bool:
         """Put output on disk, to be sent; tell whether there was room for it."""
         try:
             self._spool.append(SpoolRecord(record.execution_id, encode(record)), expendable=expendable)
         except SpoolError as error:
-            log.debug("the disk does not take output", action="spool.full", error=str(error))
+            with about(execution_id=record.execution_id, job_id=job_of(record.execution_id)):
+                log.debug("the disk does not take output", action="spool.full", error=str(error))
             return False
         return True
 
@@ -111,7 +123,8 @@ class Entries:
             entry, *found = result.reads
             if not entry or entry[0].mod_revision != execution.fencing_token:
                 # The sweeper closed it as lost, or this was the second try of a write whose answer was lost.
-                log.info("the entry was not open any more", action="entry.closed", execution_id=execution.execution_id)
+                with about(execution_id=execution.execution_id, job_id=execution.job_id):
+                    log.info("the entry was not open any more", action="entry.closed")
                 break
             marks = {item.key: item for items in found for item in items}
         await self.closed_in_etcd(execution.execution_id)
@@ -157,7 +170,8 @@ class Entries:
         try:
             self._spool.append(SpoolRecord(execution_id, encode(record), closes=True))
         except SpoolError as error:
-            log.error("the disk does not take the end of a run", action="spool.full", error=str(error))
+            with about(execution_id=execution_id, job_id=job_of(execution_id)):
+                log.error("the disk does not take the end of a run", action="spool.full", error=str(error))
             return False
         return True
 
@@ -200,8 +214,9 @@ class Entries:
             return NOTHING_FOLLOWS
         outcome, at = outcome_of(record)
         job = self._planner.job(execution.job_id)
-        dependants = self._planner.dependants.of(execution.namespace, execution.job_name)
-        return follow_ups(self._keys, execution, outcome, at, job[0] if job else None, dependants, marks)
+        dependants = self._planner.dependants_of(execution.namespace, execution.job_name)
+        spec = job[0] if job else None
+        return follow_ups(self._keys, execution, outcome, at, spec, dependants, marks, self._signatures)
 
     def _is_waited_for(self, execution: Execution, record: Closing) -> bool:
         """Tell whether the next run of the job may start as soon as this one is over."""

@@ -6,7 +6,8 @@
     ├── SpoolError               the spool cannot be opened, written or synced; names file and cause
     │   ├── SpoolFullError       it has as many bytes as it may have
     │   └── SpoolInUseError      another process has the directory
-    └── ProcessStartError        a run's process could not be started; says why
+    └── ProcessStartError        a run could not be started; says why
+        └── SecretError          a secret that it needs cannot be had; names it, and never shows its value
 """
 
 from dcron_core.errors import DcronError
@@ -26,3 +27,7 @@ class SpoolInUseError(SpoolError):
 
 class ProcessStartError(DcronError):
     """The process could not be started; nothing of it runs."""
+
+
+class SecretError(ProcessStartError):
+    """The run needs a secret that cannot be had here."""

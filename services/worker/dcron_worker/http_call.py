@@ -7,6 +7,7 @@ scheme, host and port only, with httpx's rules for the method. Proxies in the wo
 
 import asyncio
 import codecs
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -34,6 +35,9 @@ _KEEP_ALIVE = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 20),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 6),
 )
+
+for _name in ("httpx", "httpcore"):  # below that they write down what was answered, in which a secret may be
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 def headers_of(execution: Execution) -> dict[str, str]:

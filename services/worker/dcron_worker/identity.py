@@ -12,7 +12,7 @@ def worker_id_in(directory: Path, clock: Clock, ids: IdSource) -> str:
     """Return the id kept in `directory`; make one the first time. Raises SettingsError if that cannot be."""
     file = directory / "worker-id"
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(0o700, parents=True, exist_ok=True)  # what runs have written waits there
         if file.exists():
             return file.read_text(encoding="ascii").strip()
         worker_id = f"{socket.gethostname()}-{ids.uuid7(clock.now())[-12:]}"

@@ -7,9 +7,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from dcron_core.clock import Clock
+from dcron_core.executions import job_of
 from dcron_core.ports.store import KeyValue
 from dcron_core.session import LeaseSession
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about, get_logger
 from dcron_schemas.records import ExecutionLost
 from dcron_worker.entries import Entries
 from dcron_worker.runner import Claimed, Runner, Stop
@@ -66,11 +67,13 @@ class Launcher:
 
     async def run(self, claimed: Claimed, session: LeaseSession) -> None:
         """Run what was claimed under the session's lease. A kill that came before the claim holds."""
-        kill = self._table.kills.get(claimed.execution.execution_id)
+        execution = claimed.execution
+        kill = self._table.kills.get(execution.execution_id)
         stop = Stop("killed", f"killed by {kill.requested_by}") if kill else None
         task = asyncio.current_task()
         assert task is not None
-        await self._runner.run(claimed, session, stop, on_over=lambda: self._free(task))
+        with about(execution_id=execution.execution_id, job_id=execution.job_id):
+            await self._runner.run(claimed, session, stop, on_over=lambda: self._free(task))
 
     async def adopt(self, claimed: Claimed, alive: KeyValue | None, claim_revision: int, session: LeaseSession) -> None:
         """Go on with a claim of our own whose answer was lost; if its lease is not ours any more, it is lost."""
@@ -94,4 +97,6 @@ class Launcher:
             tasks.discard(task)
         self._table.changed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a run failed inside the worker", action="launcher.failed", error=repr(error), exc_info=error)
+            execution_id = task.get_name()  # as `Claiming.keep` names it
+            with about(execution_id=execution_id, job_id=job_of(execution_id)):
+                log.error("a run failed inside the worker", action="launcher.failed", error=repr(error), exc_info=error)

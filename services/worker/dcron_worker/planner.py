@@ -5,9 +5,13 @@ that runs on every worker has a cursor for each, and a worker that has none yet 
 planner keeps, for each job with a next tick, one place in a heap: when to look at it. Looking gives a
 `Candidate`; the job then has no place in the heap until its cursor moves, its definition changes, or the
 caller asks to look again.
+
+A definition is trusted, or not, when something is to be done with it for the first time (G12): of 100,000 jobs few
+are looked at in a minute, and to look at all signatures would take seconds of a start.
 """
 
 import heapq
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct
@@ -22,6 +26,8 @@ from dcron_worker.exclusions import Way, way_past
 from dcron_worker.misfire import Backlog, Missed, Verdict, judge
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+Trusted = Callable[[str, bytes, int], bool]  # (job id, proof, revision) → may it run? Asked once for a version.
 
 
 class Candidate(Struct, frozen=True):
@@ -51,6 +57,7 @@ class _Planned(Struct, gc=False):
     place: int = 0  # of its one entry in the heap; 0: none
     looks: int = 0
     backlog: Backlog | None = None
+    proof: bytes | None = None  # what shows that a master wrote it; None: it was looked at, and does
 
     @property
     def entry(self) -> JobEntry:
@@ -65,39 +72,49 @@ class Planner:
     """The jobs and their next ticks.
 
     `ahead`: how long before its instant a tick is first looked at. `worker_id` and `since`: who this worker is,
-    and since when it is there, for the jobs that run on every worker.
+    and since when it is there, for the jobs that run on every worker. `trusted`: which versions of jobs may run.
     """
 
-    def __init__(self, ahead: timedelta, worker_id: str = "", since: datetime = _ALWAYS) -> None:
+    def __init__(
+        self,
+        ahead: timedelta,
+        worker_id: str = "",
+        since: datetime = _ALWAYS,
+        trusted: Trusted = lambda *_: True,
+    ) -> None:
         self._ahead = ahead
         self._worker_id = worker_id
         self._since = since
+        self._trusted = trusted
         self._jobs: dict[str, _Planned] = {}
         self._cursors: dict[str, Cursor] = {}  # by job; those of this worker by job/worker
         self._heap: list[tuple[datetime, int, str]] = []  # (when, place, job id)
         self._generation = 0
         self._places = 0
         self.rebuilt_from = 0  # etcd's table was made anew when the log was so long; 0: not known
-        self.dependants = Dependants()
+        self._dependants = Dependants()
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def job_stands(self, entry: JobEntry, revision: int) -> None:
-        """Take in a job. Raises ValueError or KeyError, and forgets the job, if its schedule cannot be understood."""
+    def job_stands(self, entry: JobEntry, revision: int, proof: bytes | None = None) -> None:
+        """Take in a job, and what shows that a master wrote it; None: nobody asks.
+
+        Raises ValueError or KeyError, and forgets the job, if its schedule cannot be understood.
+        """
         known = self._jobs.get(entry.job_id)
         if known is not None and known.revision >= revision:
             return
         self.job_gone(entry.job_id)
         ticks = timetable_of(entry.spec, entry.anchor, entry.job_id)
-        self._jobs[entry.job_id] = planned = _Planned(pack(entry), revision)
-        self.dependants.stands(entry)
+        self._jobs[entry.job_id] = planned = _Planned(pack(entry), revision, proof=proof)
+        self._dependants.stands(entry)
         self._plan(planned, entry, ticks)
 
     def job_gone(self, job_id: str) -> None:
         """Forget a job; its place in the heap is void."""
         if self._jobs.pop(job_id, None) is not None:
-            self.dependants.gone(job_id)
+            self._dependants.gone(job_id)
 
     def cursor_stands(self, cursor: str, tick: datetime, revision: int) -> None:
         """Take in a cursor, unless a newer one is known: `job`, or `job/worker` for a job that runs on every one."""
@@ -121,9 +138,13 @@ class Planner:
         return f"{entry.job_id}/{self._worker_id}" if entry.spec.placement.workers == "every" else entry.job_id
 
     def job(self, job_id: str) -> tuple[JobEntry, int] | None:
-        """Return the job and its revision as this worker knows them."""
+        """Return the job and its revision as this worker knows them; one that is not to be trusted it does not know."""
         planned = self._jobs.get(job_id)
-        return None if planned is None else (planned.entry, planned.revision)
+        return (planned.entry, planned.revision) if planned is not None and self._is_trusted(job_id, planned) else None
+
+    def dependants_of(self, namespace: str, name: str) -> list[JobEntry]:
+        """Return the jobs that come after that one."""
+        return [entry for entry in self._dependants.of(namespace, name) if self.job(entry.job_id) is not None]
 
     def next_look(self) -> datetime | None:
         """Return when `ready` will have something; None: when something changes."""
@@ -131,12 +152,20 @@ class Planner:
         return self._heap[0][0] if self._heap else None
 
     def ready(self, now: datetime, limit: int | None = None) -> list[Candidate]:
-        """Take out what is to be looked at by `now`; of more than `limit`, what was to be looked at first."""
+        """Take out what is to be looked at by `now`; of more than `limit`, what was to be looked at first.
+
+        A job that is not to be trusted is forgotten, and counts: however many there are, others have their turn.
+        """
         candidates: list[Candidate] = []
-        while len(candidates) != limit and self._drop_void() and self._heap[0][0] <= now:
-            planned = self._jobs[heapq.heappop(self._heap)[2]]
+        looked_at = 0
+        while looked_at != limit and self._drop_void() and self._heap[0][0] <= now:
+            job_id = heapq.heappop(self._heap)[2]
+            planned = self._jobs[job_id]
             assert planned.tick is not None
             planned.place = 0
+            looked_at += 1
+            if not self._is_trusted(job_id, planned):
+                continue
             planned.looks += 1
             cursor = self._cursors.get(self.cursor_of(planned.entry))
             candidates.append(
@@ -205,6 +234,14 @@ class Planner:
         misfire = entry.spec.misfire
         lost = entry.position < self.rebuilt_from and self.cursor_of(entry) not in self._cursors
         return replace(misfire, policy="skip") if lost else misfire
+
+    def _is_trusted(self, job_id: str, planned: _Planned) -> bool:
+        """Tell whether a master wrote the definition; one that was not written by a master is forgotten."""
+        proof, planned.proof = planned.proof, None
+        if proof is not None and not self._trusted(job_id, proof, planned.revision):
+            self.job_gone(job_id)
+            return False
+        return True
 
     def _plan(self, planned: _Planned, entry: JobEntry, ticks: JobTimetable | None) -> None:
         self._generation += 1

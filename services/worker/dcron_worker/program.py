@@ -91,7 +91,9 @@ def _programs_before(directory: str | None, confinement: Confinement) -> list[st
     before: list[str] = []
     if confinement.user is not None:
         user = confinement.user
-        before += [_SETPRIV, f"--reuid={user.uid}", f"--regid={user.gid}", "--init-groups", "--"]
+        groups = ",".join(map(str, user.groups))
+        before += [_SETPRIV, f"--reuid={user.uid}", f"--regid={user.gid}", f"--groups={groups}"]
+        before += ["--inh-caps=-all", "--no-new-privs", "--"]
     if directory is not None:
         before += [_ENV, "-C", directory, "--"]
     limits = []

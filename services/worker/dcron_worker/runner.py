@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from dcron_core.clock import Clock
 from dcron_core.durations import parse_duration
@@ -21,20 +22,22 @@ from dcron_core.telemetry import get_logger
 from dcron_schemas.records import Execution, ExecutionFinished, ExecutionStarted, Outcome, TickSkipped
 from dcron_schemas.state import JobEntry
 from dcron_worker.census import Census
-from dcron_worker.command import command_of
 from dcron_worker.entries import Entries
 from dcron_worker.errors import ProcessStartError
 from dcron_worker.guard import Guard
-from dcron_worker.http_call import HttpRun, headers_of
+from dcron_worker.http_call import HttpRun
 from dcron_worker.instants import Instants
+from dcron_worker.mask import Mask
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.output import Chunk, output_of
 from dcron_worker.output_bound import OutputBound
 from dcron_worker.process import Process, start_process
-from dcron_worker.program import Program, program_of
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.run_output import RunOutput
+from dcron_worker.secrets_known import SecretsKnown
+from dcron_worker.start import CallStart, ProcessStart, call_start, process_start
 from dcron_worker.under_way import Ended, UnderWay
+from dcron_worker.users import JobUsers
 
 log = get_logger()
 
@@ -59,7 +62,8 @@ class Terms(Struct, frozen=True):
     """What this worker grants to every run."""
 
     output_bytes: int  # most output that is kept, of a job that does not say
-    run_as_allowed: frozenset[str] = frozenset()  # users besides its own that runs may be started as
+    users: JobUsers  # whom runs are started as
+    secrets: SecretsKnown
 
 
 class _Running(Struct):
@@ -149,10 +153,11 @@ class Runner:
             self._metrics.running.dec()
             del self._running[execution.execution_id]
         on_over()
+        log.debug("a run is over", action="run.over", outcome=record.outcome, error=record.error)
         self._metrics.runs.labels(record.outcome).inc()
         await self._entries.end(execution, record)
 
-    def _prepared(self, claimed: Claimed) -> Program | None:
+    def _prepared(self, claimed: Claimed) -> ProcessStart | None:
         """Do what can be done before the instant; None: there is nothing to prepare, or it is to be tried again then.
 
         From now on guard and ledger know the run: there is no process that they do not know.
@@ -163,7 +168,7 @@ class Runner:
         self._guard.begins(execution.execution_id)
         self._ledger.begins(execution.execution_id)
         try:
-            return self._program(claimed)
+            return process_start(spec, execution, self._terms.users, self._terms.secrets)
         except ProcessStartError:
             return None
 
@@ -174,34 +179,40 @@ class Runner:
 
     async def _give_up(self, execution: Execution, why: str) -> None:
         self._metrics.skips.labels("edited").inc()
+        log.info("a claimed run does not start", action="run.given_up", why=why)
         skipped = TickSkipped(execution=execution, reason="edited", at=self._clock.now(), detail=why)
         await self._entries.end(execution, skipped)
 
-    def _program(self, claimed: Claimed) -> Program:
-        command = command_of(claimed.entry.spec, claimed.execution, self._terms.run_as_allowed)
-        return program_of(command.argv, command.environment, command.working_directory, command.confinement)
+    def _ready(self, claimed: Claimed) -> ProcessStart | CallStart:
+        spec, secrets = claimed.entry.spec, self._terms.secrets
+        if spec.run.http is not None:
+            return call_start(spec.run.http, spec.namespace, claimed.execution, secrets)
+        return process_start(spec, claimed.execution, self._terms.users, secrets)
 
-    async def _started(self, running: _Running, prepared: Program | None) -> ExecutionFinished:
+    async def _started(self, running: _Running, prepared: ProcessStart | None) -> ExecutionFinished:
         """Start the run and see it through; return the record of its end."""
         execution = running.claimed.execution
         if running.stop.done():
             return self._not_started(execution, running.stop.result().outcome, running.stop.result().why)
         try:
-            under_way = self._start(running.claimed, prepared)
+            start = prepared or self._ready(running.claimed)
+            under_way = self._start(execution, start)
         except ProcessStartError as error:
             return self._not_started(execution, "failed", str(error))
         await asyncio.sleep(0)  # the others that are due at the same instant start first
+        log.debug("a run began", action="run.began", pid=under_way.pid)
         self._metrics.lateness.observe(max(0.0, (under_way.started_at - execution.due_at).total_seconds()))
-        output = asyncio.create_task(self._report(running.claimed, under_way))
+        output = asyncio.create_task(self._report(running.claimed, under_way, start.mask))
         stop = await self._watch(under_way, running)
         written = await output
-        return self._finished(running.claimed, under_way.started_at, under_way.over.result(), written, stop)
+        ended = under_way.over.result()
+        ended = replace(ended, error=start.mask.of(ended.error))
+        return self._finished(running.claimed, under_way.started_at, ended, written, stop)
 
-    def _start(self, claimed: Claimed, prepared: Program | None) -> UnderWay:
-        execution, spec = claimed.execution, claimed.entry.spec
-        if spec.run.http is not None:
-            return HttpRun(spec.run.http, headers_of(execution), self._clock)
-        process = start_process(prepared or self._program(claimed), self._clock, self._census)
+    def _start(self, execution: Execution, start: ProcessStart | CallStart) -> UnderWay:
+        if isinstance(start, CallStart):
+            return HttpRun(start.call, start.headers, self._clock)
+        process = start_process(start.program, self._clock, self._census)
         self._guard.runs(execution.execution_id, process)
         self._ledger.runs(execution.execution_id, process)
         return process
@@ -215,19 +226,19 @@ class Runner:
             return None
         stop = running.stop.result() if running.stop.done() else Stop("timed_out", f"ran longer than {spec.timeout}")
         grace = stop.grace if stop.grace is not None else parse_duration(spec.kill_grace)
-        log.info("ending a run", action="run.stop", execution_id=running.claimed.execution.execution_id, why=stop.why)
+        log.info("ending a run", action="run.stop", why=stop.why)
         await under_way.terminate(grace)
         await asyncio.wait((under_way.over,))
         return stop
 
-    async def _report(self, claimed: Claimed, under_way: UnderWay) -> RunOutput:
-        """Put the start and what the run writes on the spool, within its bound."""
+    async def _report(self, claimed: Claimed, under_way: UnderWay, mask: Mask) -> RunOutput:
+        """Put the start and what the run writes on the spool, masked, and within its bound."""
         started = ExecutionStarted(
             execution=claimed.execution, started_at=under_way.started_at, host=self._host, pid=under_way.pid
         )
         self._entries.started(started)
         bound = OutputBound(claimed.entry.spec.limits.output_bytes or self._terms.output_bytes)
-        written = RunOutput(claimed.execution, bound, self._entries, self._metrics)
+        written = RunOutput(claimed.execution, bound, self._entries, self._metrics, mask)
         if isinstance(under_way, Process):
             async with output_of(under_way, self._clock) as output:
                 await _take_all(output, written)

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from dcron_core.access.guard import access_guard
+from dcron_core.access.key_ids import key_ids
+from dcron_core.access.signing import REFUSALS
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import Clock, SystemClock
@@ -37,7 +40,7 @@ from dcron_core.ports.log import Log
 from dcron_core.ports.store import KeyValueStore, Put, Transaction
 from dcron_core.session import LeaseSession
 from dcron_core.settings import WorkerSettings, parse_labels, parse_names
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about_all, get_logger
 from dcron_core.version import VERSION
 from dcron_schemas.codec import encode
 from dcron_schemas.state import WorkerEntry
@@ -48,18 +51,22 @@ from dcron_worker.claiming import Claiming
 from dcron_worker.clocks import Clocks
 from dcron_worker.descriptors import allow_descriptors, keep_descriptors_from_children
 from dcron_worker.entries import Entries
+from dcron_worker.exposure import say_what_is_exposed
 from dcron_worker.former import close_former_entries
 from dcron_worker.guard import Guard
 from dcron_worker.identity import worker_id_in
 from dcron_worker.launcher import Launcher
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.planner import Planner
+from dcron_worker.refusals import Refusals, signatures_of
 from dcron_worker.run_ledger import RunLedger
 from dcron_worker.runner import Claimed, Runner, Stop, Terms
+from dcron_worker.secrets_known import SecretsKnown
 from dcron_worker.shipper import Shipper
 from dcron_worker.spool import Spool
 from dcron_worker.spool_state import SpoolState
 from dcron_worker.table import Table
+from dcron_worker.users import JobUsers, job_users
 from dcron_worker.wanted import WantedRuns
 from dcron_worker.wanted_plan import WantedPlan
 
@@ -68,6 +75,8 @@ STOP_GRACE = timedelta(seconds=2)
 # Python looks for cycles of objects after each 700 new ones. Here nearly all are freed by counting references, and the
 # job table is large: looking that often took a fifth of a busy worker's time, and held up starts.
 LOOK_FOR_CYCLES = (50_000, 20, 100)
+REFUSALS_EVERY_S = 1.0  # how often, at most, others are told of them: somebody may write thousands
+_DELETED = "the job was deleted between the claim and the tick"
 BEATS_IN_A_LEASE = 5  # how often the clock is shown to the others
 
 log = get_logger()
@@ -104,6 +113,7 @@ class _Parts(Struct, frozen=True):
     readiness: Readiness
     draining: asyncio.Event
     spool_state: SpoolState
+    refusals: Refusals
 
 
 @asynccontextmanager
@@ -113,6 +123,7 @@ async def open_worker(
     """Run a worker on `store` and `log_` while open. Servers that do not answer yet are waited for, not ready."""
     data = Path(settings.worker_data).absolute()
     worker_id = worker_id_in(data, clock, ids)
+    about_all(worker_id=worker_id)
     async with AsyncExitStack() as stack:
         bound = listen(settings.host, settings.worker_port, "DCRON_WORKER_PORT")
         stack.callback(bound.close)
@@ -129,10 +140,10 @@ async def open_worker(
         background.start("spool state", parts.spool_state.run())
         routes = _routes(parts)
         served = surrounded(routes, settings, clock, ids, authenticators=authenticators_of(settings, clock))
-        port = await stack.enter_async_context(serving(served, bound))
+        port = await stack.enter_async_context(serving(parts.metrics.counted(served), bound, settings.own_tls))
         sessions = background.start("sessions", _live(parts))
         stack.push_async_callback(_stop_orderly, parts, background, sessions)
-        log.info("worker serves", action="worker.serving", port=port, worker_id=worker_id)
+        log.info("worker serves", action="worker.serving", port=port)
         yield Worker(background, port, worker_id, guard, routes)
 
 
@@ -140,13 +151,14 @@ async def run(settings: WorkerSettings) -> None:
     """Run a worker on etcd and Kafka until a signal comes."""
     keep_descriptors_from_children()
     allow_descriptors(settings.slots)
+    say_what_is_exposed(os.environ, _users(settings).usual)
     gc.set_threshold(*LOOK_FOR_CYCLES)
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Background]:
         async with (
-            EtcdStore.open(settings.etcd) as store,
-            KafkaLog.open(settings.kafka) as log_,
+            EtcdStore.open(settings.etcd, security=settings.etcd_security) as store,
+            KafkaLog.open(settings.kafka, security=settings.kafka_security) as log_,
             open_worker(settings, store, log_, SystemClock(), IdSource()) as worker,
         ):
             yield worker.background
@@ -165,15 +177,22 @@ def _assemble(
 ) -> _Parts:
     keys = Keys(settings.etcd_prefix)
     metrics = WorkerMetrics()
+    metrics.show_keys(key_ids(settings))
+    metrics.slots.set(settings.slots)
+    metrics.spool_limit.set(settings.worker_spool_bytes)
     stagger = parse_duration(settings.claim_stagger)
     labels = parse_labels(settings.labels)
-    planner, wanted = Planner(parse_duration(settings.claim_ahead), guard.worker_id, clock.now()), WantedPlan()
-    table = Table(store, keys, planner, wanted, metrics)
+    signatures = signatures_of(settings)
+    refusals = Refusals(signatures, keys, metrics)
+    ahead = parse_duration(settings.claim_ahead)
+    planner, wanted = Planner(ahead, guard.worker_id, clock.now(), refusals.trusts), WantedPlan()
+    secrets = SecretsKnown(settings.cluster_key)
+    table = Table(store, keys, planner, wanted, secrets, metrics, signatures, refusals)
     transactions = TransactionBatches(store)
     shipper = Shipper(spool, log_, settings.executions_topic)
-    entries = Entries(keys, transactions, spool, planner)
-    terms = Terms(settings.output_bytes, frozenset(parse_names(settings.run_as_allowed)))
-    runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, claimed), terms)
+    entries = Entries(keys, transactions, spool, planner, signatures)
+    terms = Terms(settings.output_bytes, _users(settings), secrets)
+    runner = Runner(entries, ledger, guard, clock, metrics, lambda claimed: _refusal(planner, refusals, claimed), terms)
     launcher = Launcher(runner, table, entries, clock, settings.slots)
     ends = AwaitedEnds(store, keys, lambda job_id: _over_elsewhere(planner, wanted, table, clock, job_id))
     claiming = Claiming(
@@ -191,6 +210,8 @@ def _assemble(
         clock=clock,
         stagger=stagger,
         metrics=metrics,
+        signatures=signatures,
+        refusals=refusals,
     )
     claimer = Claimer(claiming, WantedRuns(claiming))
     entry = WorkerEntry(
@@ -200,7 +221,9 @@ def _assemble(
         version=VERSION,
         started_at=clock.now(),
         slots=settings.slots,
+        keys=key_ids(settings),
         labels=labels,
+        verifies=signatures.verifies,
     )
     readiness = Readiness("job table", "lease")
     return _Parts(
@@ -224,7 +247,12 @@ def _assemble(
         readiness=readiness,
         draining=asyncio.Event(),
         spool_state=SpoolState(spool, metrics, readiness),
+        refusals=refusals,
     )
+
+
+def _users(settings: WorkerSettings) -> JobUsers:
+    return job_users(settings.job_user, frozenset(parse_names(settings.run_as_allowed)))
 
 
 def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: Clock, job_id: str) -> None:
@@ -234,12 +262,16 @@ def _over_elsewhere(planner: Planner, wanted: WantedPlan, table: Table, clock: C
     table.changed.set()
 
 
-def _refusal(planner: Planner, claimed: Claimed) -> str:
-    """Look at the job once more: tell why a claimed run must not start after all; "" when it may."""
+def _refusal(planner: Planner, refusals: Refusals, claimed: Claimed) -> str:
+    """Look at the job once more: tell why a claimed run must not start after all; "" when it may.
+
+    A definition that was written again as it was, with another signature, is the same.
+    """
     job = planner.job(claimed.execution.job_id)
     if job is None:
-        return "the job was deleted between the claim and the tick"
-    if claimed.execution.trigger == "tick" and job[1] != claimed.job_revision:
+        refusal = refusals.of_job(claimed.execution.job_id)
+        return f"the job's definition is refused: {REFUSALS[refusal]}" if refusal else _DELETED
+    if claimed.execution.trigger == "tick" and job[1] != claimed.job_revision and job[0] != claimed.entry:
         return "the job was changed between the claim and the tick"
     return ""
 
@@ -254,6 +286,7 @@ async def _live(parts: _Parts) -> None:
         )
         log.info("former lives are closed", action="worker.former", processes=left_over, entries=closed)
 
+    parts.table.tell = partial(parts.readiness.lost, "job table")
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.table.run())
         group.create_task(_obey_kills(parts))
@@ -262,8 +295,9 @@ async def _live(parts: _Parts) -> None:
         # Only now: what follows from the end of a run is written with it, and the jobs say what that is.
         await retrying(close_former, on=StoreUnavailableError, what="close the entries of former lives")
         parts.readiness.met("job table")
+        no_lease = partial(parts.readiness.lost, "lease")
         while True:
-            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session")
+            await retrying(lambda: _session(parts), on=UnavailableError, what="lease session", tell=no_lease)
 
 
 async def _session(parts: _Parts) -> None:
@@ -282,6 +316,7 @@ async def _session(parts: _Parts) -> None:
             asyncio.create_task(parts.clocks.beat(session.lease, ttl_s / BEATS_IN_A_LEASE)),
             asyncio.create_task(_show_clock(parts, session.lease)),
             asyncio.create_task(_show_spool(parts, session.lease)),
+            asyncio.create_task(_show_refusals(parts, session.lease)),
         ]
         lost = asyncio.create_task(session.lost())
         trust = asyncio.create_task(_show_trust(parts, session))
@@ -291,6 +326,7 @@ async def _session(parts: _Parts) -> None:
                 work[0].result()
             session.orphan()
             parts.readiness.lost("lease", "it could not be renewed")
+            parts.metrics.leases_lost.inc()
             stop = Stop("killed", "the worker lost its lease", timedelta(seconds=ttl_s * FENCE_GRACE))
             parts.runner.stop_all(stop, exclusive_only=True)
         finally:
@@ -308,6 +344,7 @@ async def _register(parts: _Parts, lease: int) -> None:
         state="draining" if drained else state,
         clock_offset_ms=None if clock.offset_s is None else round(clock.offset_s * 1000, 1),
         spool=parts.spool_state.words,
+        refused=parts.refusals.words,
     )
     put = Put(parts.keys.worker(entry.worker_id), encode(entry), lease)
     await parts.store.transact(Transaction(compare=(), success=(put,)))
@@ -356,10 +393,25 @@ async def _show_spool(parts: _Parts, lease: int) -> None:
         await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show the spool's state")
 
 
-async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
+async def _show_refusals(parts: _Parts, lease: int) -> None:
     while True:
-        parts.metrics.lease_trust.set(session.trusted_until - parts.clock.monotonic())
-        await asyncio.sleep(1.0)
+        await parts.refusals.changed.wait()
+        parts.refusals.changed.clear()
+        await retrying(lambda: _register(parts, lease), on=UnavailableError, what="show what is refused")
+        await asyncio.sleep(REFUSALS_EVERY_S)
+
+
+async def _show_trust(parts: _Parts, session: LeaseSession) -> None:
+    metrics = parts.metrics
+    try:
+        while True:
+            monotonic, now = parts.clock.monotonic(), parts.clock.now().timestamp()
+            metrics.lease_trust.set(max(0.0, session.trusted_until - monotonic))
+            metrics.lease_granted.set(now - monotonic + session.granted_at)
+            metrics.lease_renewed.set(now - monotonic + session.renewed_at)
+            await asyncio.sleep(1.0)
+    finally:
+        metrics.lease_trust.set(0)  # until the next session
 
 
 async def _obey_kills(parts: _Parts) -> None:

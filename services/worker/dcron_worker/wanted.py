@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from dcron_core.access.signing import REFUSALS, Refusal
 from dcron_core.errors import LeaseLostError, StoreUnavailableError
 from dcron_core.ports.store import KeyValue, Put, Transaction
 from dcron_core.session import LeaseSession
-from dcron_core.telemetry import get_logger
+from dcron_core.telemetry import about, get_logger
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
@@ -65,6 +66,9 @@ class WantedRuns:
         if run.execution_id in self._with.in_work:
             self._with.wanted.look_again(wanted, now + AGAIN_AFTER)
             return
+        if job is None and (refusal := self._with.refusals.of_job(run.job_id)) is not None:
+            self._look_at_refused(wanted, now, refusal)
+            return
         why = self._why_not(wanted, job[0] if job else None, now)
         if why is not None:
             self._with.keep(
@@ -78,6 +82,16 @@ class WantedRuns:
         else:
             self._without_slot[run.job_id] = None
             self._with.wanted.look_again(wanted, now + wait_after(wanted.looks))
+
+    def _look_at_refused(self, wanted: Wanted, now: datetime, refusal: Refusal) -> None:
+        """Leave a run to its time while its job's definition cannot be trusted; it is woken when there is another."""
+        give_up_at = due_at(wanted.run) + GIVE_UP_AFTER
+        if wanted.run.trigger == "tick" or now <= give_up_at:
+            self._with.wanted.look_again(wanted, max(give_up_at, now + AGAIN_AFTER) + GIVE_UP_AFTER / 100)
+            return
+        why = f"its job's definition in etcd is refused: {REFUSALS[refusal]}"
+        task = self._with.launcher.spawn(self._give_up(wanted, None, "edited", why, job_gone=False))
+        self._with.keep(wanted.run.execution_id, task)
 
     def _may_run(self, wanted: Wanted, job: JobEntry) -> bool:
         return self._with.may_run(job) and wanted.run.worker_id in ("", self._with.worker_id)
@@ -128,13 +142,13 @@ class WantedRuns:
             return
         running = in_the_way(self._with.keys, job, self._with.worker_id, alive)
         if running and job.spec.overlap == "replace" and run.trigger != "retry":
-            await self._replace(running, run.execution_id)
+            await self._replace(running, run.execution_id, job.job_id)
         told = bool(running) and self._with.is_told_of_end(job.job_id, running, result.revision)
         # A run that is to replace another may be replaced itself meanwhile, which nothing but a look finds out.
         wait = wait_after(wanted.looks, told=told and job.spec.overlap != "replace")
         self._with.wanted.look_again(wanted, self._with.clock.now() + wait)
 
-    async def _replace(self, running: str, by: str) -> None:
+    async def _replace(self, running: str, by: str, job_id: str) -> None:
         """Ask for the end of the live run, once: the request is seen by its worker, and by whoever looks here next."""
         if running in self._with.table.kills:
             return
@@ -144,13 +158,17 @@ class WantedRuns:
             put = Put(self._with.keys.kill(running), encode(kill), lease)
             await self._with.transactions.transact(Transaction((), (put,)))
         except StoreUnavailableError as error:  # the next look asks again
-            log.warning("asking for the kill later", action="replace.later", execution_id=running, error=str(error))
+            with about(execution_id=running, job_id=job_id):
+                log.warning("asking for the kill later", action="replace.later", error=str(error))
 
-    async def _give_up(self, wanted: Wanted, job: JobEntry | None, reason: SkipReason, detail: str) -> None:
+    async def _give_up(
+        self, wanted: Wanted, job: JobEntry | None, reason: SkipReason, detail: str, *, job_gone: bool | None = None
+    ) -> None:
         now = self._with.clock.now()
         execution = execution_of_run(wanted.run, job, self._with.worker_id, now)
         skipped = TickSkipped(execution=execution, reason=reason, at=now, detail=detail)
-        transaction = skip_run(self._with.keys, wanted.revision, skipped, job_gone=job is None)
+        gone = job is None if job_gone is None else job_gone
+        transaction = skip_run(self._with.keys, wanted.revision, skipped, job_gone=gone)
         result = await self._with.transactions.until_answered(transaction, f"skip of {execution.execution_id}")
         # If it failed with an entry of ours, it was the second try of a skip whose answer was lost.
         if result.succeeded or any(_is_skip_of(item, execution) for item in result.reads[0]):

@@ -54,6 +54,7 @@ def test_a_missing_token_is_told_with_both_ways_to_give_it() -> None:
         ("lease_ttl", "9" * 20 + "d", "is longer than can be counted"),
         ("log_level", "loud", "DCRON_LOG_LEVEL='loud': Invalid enum value 'loud'"),
         ("etcd_prefix", "cron", "DCRON_ETCD_PREFIX='cron': "),
+        ("etcd", "https://etcd:2379", "DCRON_ETCD='https://etcd:2379': "),
     ],
 )
 def test_a_wrong_value_is_named_and_shown(name: str, value: str, message: str) -> None:

@@ -24,6 +24,7 @@ from dcron_schemas.state import ExecutionEntry, WorkerEntry
 from dcron_worker.batches import TransactionBatches
 from dcron_worker.entries import Entries
 from dcron_worker.errors import SpoolError, SpoolFullError
+from dcron_worker.mask import Mask
 from dcron_worker.metrics import WorkerMetrics
 from dcron_worker.output import Chunk, Stream
 from dcron_worker.output_bound import OutputBound
@@ -100,7 +101,7 @@ def test_what_does_not_fit_is_told_in_its_place_and_counted_to_the_byte(steps: S
 
     async def scenario(directory: Path) -> None:
         async with Spool(directory, SystemClock(), limit_bytes=6_000) as spool:
-            written = RunOutput(execution(), OutputBound(1 << 20), entries_on(spool), WorkerMetrics())
+            written = RunOutput(execution(), OutputBound(1 << 20), entries_on(spool), WorkerMetrics(), Mask(()))
             kept: list[OutputChunk] = []
 
             def ship(most: int) -> None:

@@ -28,6 +28,45 @@ def ticks(candidates: list[Candidate]) -> list[tuple[str, datetime]]:
     return [(candidate.entry.job_id, candidate.tick) for candidate in candidates]
 
 
+def test_signatures_are_looked_at_once_for_a_version_and_not_before_something_is_to_be_done() -> None:
+    """G12: of 100,000 jobs few are looked at in a minute."""
+    asked: list[str] = []
+
+    def trusted(job_id: str, proof: bytes, revision: int) -> bool:
+        asked.append(f"{job_id} {proof!r} {revision}")
+        return True
+
+    planner = Planner(AHEAD, trusted=trusted)
+    for number in range(3):
+        planner.job_stands(job(f"job-{number}", cron="* * * * * *"), number + 1, b"proof")
+    assert asked == []
+    for tick in range(1, 4):
+        for candidate in planner.ready(at(tick)):
+            planner.cursor_stands(candidate.entry.job_id, candidate.tick, 100 + tick)
+    assert planner.job("job-2") is not None
+    assert sorted(asked) == ["job-0 b'proof' 1", "job-1 b'proof' 2", "job-2 b'proof' 3"]
+    planner.job_stands(job("job-1", cron="* * * * * *"), 9, b"other")
+    planner.ready(at(200))
+    assert asked[3:] == ["job-1 b'other' 9"]
+
+
+def test_jobs_that_are_not_trusted_are_forgotten_and_keep_no_other_from_its_tick() -> None:
+    """G12, G5: a thousand forged jobs that are due do not hold up the others, and are not looked at again."""
+    planner = Planner(AHEAD, trusted=lambda job_id, *_: not job_id.startswith("forged"))
+    for number in range(1000):
+        planner.job_stands(job(f"forged-{number}", cron="* * * * * *"), number + 1, b"proof")
+    planner.job_stands(job("good", cron="* * * * * *"), 2000, b"proof")
+    found, looks = [], 0
+    while (look := planner.next_look()) is not None and look <= at(1):
+        looks += 1
+        found += planner.ready(at(1), limit=20)
+    assert [candidate.entry.job_id for candidate in found] == ["good"]
+    assert looks <= 52, "a look takes as many as it may, trusted or not"
+    assert len(planner) == 1
+    planner.cursor_stands("forged-7", at(5), 3000)
+    assert planner.next_look() is None
+
+
 def test_a_job_is_looked_at_ahead_of_its_first_tick_after_the_anchor(planner: Planner) -> None:
     planner.job_stands(job(), revision=5)
     assert planner.next_look() == at(10) - AHEAD
@@ -222,9 +261,9 @@ def test_the_planner_knows_who_comes_after_whom(planner: Planner) -> None:
     entry = job("b")
     entry = replace(entry, spec=replace(entry.spec, after=(After(job="job-a"),)))
     planner.job_stands(entry, revision=5)
-    assert planner.dependants.of("default", "job-a") == [entry]
+    assert planner.dependants_of("default", "job-a") == [entry]
     planner.job_gone("b")
-    assert planner.dependants.of("default", "job-a") == []
+    assert planner.dependants_of("default", "job-a") == []
 
 
 def test_a_job_that_nobody_looks_at_takes_little_more_memory_than_its_definition() -> None:

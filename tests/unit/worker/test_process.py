@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import pwd
 import signal
 import subprocess
 import sys
@@ -22,9 +21,10 @@ from dcron_worker.process_table import end_left_over, left_over, readable
 from dcron_worker.process_tree import Root, start_time
 from dcron_worker.program import UNCONFINED, Confinement, program_of
 from dcron_worker.under_way import Ended
-from dcron_worker.users import User
+from dcron_worker.users import user_named
 
 CLOCK = SystemClock()
+NOBODY = user_named("nobody")
 ENV = {"PATH": os.environ["PATH"], "GREETING": "hello"}
 
 
@@ -338,8 +338,7 @@ async def test_a_limit_of_cpu_time_ends_a_process_that_computes(tmp_path: Path) 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
 async def test_another_user_with_its_groups_and_nothing_of_the_workers_rights(tmp_path: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
-    confinement = Confinement(User("nobody", nobody.pw_uid, nobody.pw_gid, "/"), memory_bytes=1 << 30)
+    confinement = Confinement(NOBODY, memory_bytes=1 << 30)
     script = "id -un; id -Gn; grep CapEff /proc/self/status; pwd; cat /etc/shadow"
     ended, out, err = await finish(
         start("/bin/sh", "-c", script, confinement=confinement, working_directory="/usr/bin", env=ENV)
@@ -353,7 +352,6 @@ async def test_another_user_with_its_groups_and_nothing_of_the_workers_rights(tm
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
 async def test_a_run_of_another_user_is_ended_with_its_tree(tmp_path: Path) -> None:
-    nobody = pwd.getpwnam("nobody")
     mark = {"DCRON_WORKER_ID": "w1", "DCRON_EXECUTION_ID": tmp_path.name}
     script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$; sleep 600' & wait; sleep 600"
     process = start(
@@ -361,7 +359,7 @@ async def test_a_run_of_another_user_is_ended_with_its_tree(tmp_path: Path) -> N
         "-c",
         script,
         env=ENV | mark,
-        confinement=Confinement(User("nobody", nobody.pw_uid, nobody.pw_gid, "/")),
+        confinement=Confinement(NOBODY),
     )
     child = int(await first_line(process))
     await process.terminate(timedelta(milliseconds=100))

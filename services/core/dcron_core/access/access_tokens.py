@@ -104,11 +104,11 @@ class AccessTokens:
         """Return the principal of a token that one of the trusted keys signed and that has not expired."""
         try:
             claims = self._claims(token)
-        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError):
+            expires_at = datetime.fromtimestamp(claims.exp, UTC)
+            issued_at = datetime.fromtimestamp(claims.iat, UTC)
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, TypeError, OverflowError, OSError):
             return _refused("the access token is not one of this system's; get another at /api/v1/session/access")
         now = self._clock.now()
-        expires_at = datetime.fromtimestamp(claims.exp, UTC)
-        issued_at = datetime.fromtimestamp(claims.iat, UTC)
         if expires_at <= now:
             return _refused("the access token has expired; get another at /api/v1/session/access")
         if issued_at > now + CLOCKS_DIFFER or expires_at - issued_at > LIFE:

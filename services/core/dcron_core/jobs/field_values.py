@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from dcron_core.durations import parse_duration
+from dcron_core.jobs.secret_references import secrets_in
 from dcron_schemas.api import FieldProblem
 
 LONGEST_DURATION = timedelta(days=3650)
@@ -25,4 +26,14 @@ def duration_problems(field: str, text: str, least: timedelta) -> list[FieldProb
         return [FieldProblem(field=field, message=f"is shorter than {least.total_seconds():g} s", value=shown(text))]
     if duration > LONGEST_DURATION:
         return [FieldProblem(field=field, message="is longer than ten years", value=shown(text))]
+    return []
+
+
+def reference_problems(field: str, text: str) -> list[FieldProblem]:
+    """Return what is wrong with the references to secrets in a value."""
+    try:
+        secrets_in(text)
+    except ValueError as error:
+        remedy = "such as ${secret:API_TOKEN}; $${secret: stands for that text itself"
+        return [FieldProblem(field=field, message=str(error), value=shown(text), remedy=remedy)]
     return []

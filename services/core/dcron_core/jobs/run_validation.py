@@ -5,6 +5,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from dcron_core.durations import parse_duration
+from dcron_core.jobs.field_values import reference_problems
 from dcron_schemas.api import FieldProblem
 from dcron_schemas.job import HttpCall, JobSpec, Limits
 
@@ -77,6 +78,7 @@ def _header_problems(call: HttpCall) -> list[FieldProblem]:
             problems.append(_problem(field, "is set by dcron itself", value, "leave it out"))
         elif not value.isascii() or not (value.isprintable() or not value):
             problems.append(_problem(field, "holds a character that no header may have", value, "printable ASCII"))
+        problems += reference_problems(field, value)
     return problems
 
 

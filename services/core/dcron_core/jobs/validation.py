@@ -15,7 +15,7 @@ import msgspec
 from dcron_core.durations import parse_duration
 from dcron_core.errors import InvalidJobError
 from dcron_core.jobs.dependencies import MOST_AFTER
-from dcron_core.jobs.field_values import duration_problems, shown
+from dcron_core.jobs.field_values import duration_problems, reference_problems, shown
 from dcron_core.jobs.run_validation import run_value_problems
 from dcron_core.jobs.schedule_problems import schedule_problems
 from dcron_core.selectors import parse_selector
@@ -223,6 +223,7 @@ def _environment_problems(spec: JobSpec) -> list[FieldProblem]:
             )
         if "\0" in value:
             problems.append(_nul(f"env.{name}"))
+        problems += reference_problems(f"env.{name}", value)
     if spec.working_directory is not None and not spec.working_directory.startswith("/"):
         problems.append(
             FieldProblem(

@@ -6,6 +6,8 @@
 * `archive`: the archive of the job events.
 * `dead_letters`: what is known of dead letters.
 * `ledger`: what is stored about the ticks of a job.
+* `connection`: how it is reached.
+* `description`: how the database is set up.
 * `driver`: the driver's errors as ours.
 """
 

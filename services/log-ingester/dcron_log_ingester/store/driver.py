@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from bson.errors import BSONError
 from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, PyMongoError
 
+from dcron_core.security import Security, TlsFiles
 from dcron_log_ingester.errors import MongoUnavailableError, NotStorableError
 
 DUPLICATE_KEY = 11000
@@ -13,6 +14,8 @@ DUPLICATE_KEY = 11000
 # DollarPrefixedFieldName, InvalidIdField, EmptyFieldName, DottedFieldName, ImmutableField,
 # DocumentValidationFailure, BSONObjectTooLarge (and after an update), KeyTooLong. All else may pass.
 REFUSALS = frozenset({2, 9, 14, 15, 22, 28, 52, 53, 56, 57, 66, 121, 10334, 17280, 17419, 17420})
+
+_LOGIN = frozenset({13, 18})  # Unauthorized, AuthenticationFailed
 
 
 @contextmanager
@@ -37,7 +40,16 @@ def translated() -> Iterator[None]:
     except (BSONError, DocumentTooLarge, OverflowError, UnicodeEncodeError) as error:
         raise NotStorableError(f"MongoDB cannot hold the document: {error}") from error
     except PyMongoError as error:
-        raise MongoUnavailableError(f"MongoDB does not answer: {error}") from error
+        raise MongoUnavailableError(f"MongoDB does not answer: {error}{_remedy(error)}") from error
+
+
+def _remedy(error: PyMongoError) -> str:
+    """Return what to do about it, if it is about TLS or the login."""
+    if isinstance(error, OperationFailure):
+        return " (user and password stand in DCRON_MONGODB)" if error.code in _LOGIN else ""
+    said = str(error)
+    by_tls = "ssl" in said.lower()
+    return Security(TlsFiles("DCRON_MONGODB", ca="…" if by_tls else "")).remedy(said)
 
 
 def raise_unless_duplicates(error: BulkWriteError) -> None:

@@ -15,13 +15,17 @@ from bson.codec_options import CodecOptions
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from msgspec.structs import replace
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
+from pymongo.errors import BulkWriteError
 
-from dcron_core.errors import SettingsError
+from dcron_core.clock import Clock
+from dcron_core.descriptions import DatabaseDescription
+from dcron_core.security import TlsFiles
 from dcron_log_ingester.batches import Batch, Document, ExecutionWrite, output_id
 from dcron_log_ingester.cursors import Cursor
 from dcron_log_ingester.store.archive import EventArchive
+from dcron_log_ingester.store.connection import connected
 from dcron_log_ingester.store.dead_letters import LetterRecords
+from dcron_log_ingester.store.description import describe
 from dcron_log_ingester.store.driver import raise_unless_duplicates, translated, translated_writing, translation
 from dcron_log_ingester.store.filters import ExecutionFilter, bounds
 from dcron_log_ingester.store.ledger import LedgerRecords
@@ -51,6 +55,8 @@ INDEXES = {
     ],
 }
 
+_AS_THE_URL_SAYS = TlsFiles("DCRON_MONGODB")
+
 
 class Store:
     """The database. All methods raise MongoUnavailableError when it does not answer in time."""
@@ -70,6 +76,10 @@ class Store:
         with translated():
             for name, indexes in INDEXES.items():
                 await self._db[name].create_indexes(indexes)
+
+    async def describe(self, clock: Clock) -> DatabaseDescription:
+        """Return how the database is set up."""
+        return await describe(self._db, INDEXES, clock)
 
     async def write(self, batch: Batch) -> None:
         """Store the batch, wholly; return once it is acknowledged.
@@ -183,22 +193,11 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(url: str, database: str) -> AsyncIterator[Store]:
+async def open_store(url: str, database: str, tls: TlsFiles = _AS_THE_URL_SAYS) -> AsyncIterator[Store]:
     """Open the database; it need not be there yet."""
+    client = connected(url, tls)
     try:
-        client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url,
-            appname="dcron-log-ingester",
-            serverSelectionTimeoutMS=3_000,
-            connectTimeoutMS=3_000,
-            socketTimeoutMS=20_000,
-            retryWrites=False,  # the ingest loop repeats whole batches
-        )
-        store = Store(client, database)
-    except (ConfigurationError, InvalidURI, PyMongoError, ValueError) as error:
-        raise SettingsError([f"DCRON_MONGODB is not a MongoDB connection string: {error}"]) from error
-    try:
-        yield store
+        yield Store(client, database)
     finally:
         client.close()
 

@@ -36,34 +36,59 @@ export interface RequestOptions {
   body?: unknown; // sent as JSON
 }
 
+/** What goes along with a request of a session, and what a refusal of it makes of that. */
+export interface Shown {
+  headers: Record<string, string>;
+  /** Called with a 401 or 403; true if it may pass now, so that it is sent once more. */
+  renewed(status: number): Promise<boolean>;
+}
+
+/** Shows who asks. `changes`: the request changes something. Throws if nobody is logged in. */
+export type Credentials = (changes: boolean) => Promise<Shown>;
+
+const NOBODY: Credentials = () => Promise.resolve({ headers: {}, renewed: () => Promise.resolve(false) });
+const UNAUTHORIZED = 401;
+const FORBIDDEN = 403;
+
 export type Parameters = Record<string, string | number | boolean | readonly string[] | undefined>;
 
 /** One service at one address. `name` is how errors call it. */
 export class Service {
   readonly name: string;
   readonly base: string;
+  readonly #credentials: Credentials;
 
-  constructor(name: string, base: string) {
+  constructor(name: string, base: string, credentials = NOBODY) {
     this.name = name;
     this.base = base.replace(/\/+$/, "");
+    this.#credentials = credentials;
   }
 
   /** Ask for JSON. Throws RefusedError, UnreachableError, or an AbortError when `signal` says so. */
-  async request<T>(path: string, { signal, method = "GET", headers = {}, body }: RequestOptions = {}): Promise<T> {
-    let answer: Response;
+  async request<T>(path: string, options: RequestOptions = {}): Promise<T> {
+    const changes = (options.method ?? "GET") !== "GET";
+    const shown = await this.#credentials(changes);
+    const answer = await this.#send(path, options, shown.headers);
+    const refused = answer.status === UNAUTHORIZED || answer.status === FORBIDDEN;
+    if (!refused || !(await shown.renewed(answer.status))) return this.#read<T>(answer);
+    const { headers } = await this.#credentials(changes);
+    return this.#read<T>(await this.#send(path, options, headers));
+  }
+
+  async #send(path: string, options: RequestOptions, shown: Record<string, string>): Promise<Response> {
+    const { signal, method = "GET", headers = {}, body } = options;
     try {
-      answer = await fetch(this.base + path, {
+      return await fetch(this.base + path, {
         method,
-        headers: { Accept: "application/json", ...(body === undefined ? {} : JSON_BODY), ...headers },
+        headers: { Accept: "application/json", ...(body === undefined ? {} : JSON_BODY), ...shown, ...headers },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        credentials: "include", // the login cookie, also at the log-ingester's port
+        credentials: "include", // the cookies, also at the log-ingester's port
         ...(signal ? { signal } : {}),
       });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new UnreachableError(this.name);
     }
-    return this.#read<T>(answer);
   }
 
   async #read<T>(answer: Response): Promise<T> {

@@ -4,6 +4,10 @@ import { runsQuery } from "./ingester";
 import { queryClient } from "./services";
 
 const info = { version: "1", log_ingester_url: "http://ingester.test" };
+const session: Record<string, object> = {
+  "/api/v1/session": { user: "ada", grants: {}, csrf: "c" },
+  "/api/v1/session/access": { token: "t", expires_at: "2100-01-01T00:00:00Z" },
+};
 const run = (id: string) => ({ execution_id: id });
 
 let asked: URLSearchParams[] = [];
@@ -12,6 +16,8 @@ function answering(...pages: object[]): void {
   asked = [];
   vi.stubGlobal("window", { location: { href: "http://master.test/" } });
   vi.stubGlobal("fetch", (address: string) => {
+    const known = session[address];
+    if (known) return Promise.resolve(new Response(JSON.stringify(known)));
     if (address.endsWith("/api/v1/info")) return Promise.resolve(new Response(JSON.stringify(info)));
     asked.push(new URL(address).searchParams);
     return Promise.resolve(new Response(JSON.stringify(pages[asked.length - 1])));

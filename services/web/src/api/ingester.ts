@@ -2,7 +2,7 @@
 
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { type Parameters, type Service, withQuery } from "./client";
-import { ingester } from "./services";
+import { ingester, keeper } from "./services";
 import type { Execution, ExecutionList, OutputPage, RecentRunsList, SkippedTickList, Stats } from "./types";
 
 const DEFAULT_LIMIT = 50;
@@ -84,7 +84,8 @@ export class RunOutput {
   }
 
   /** The websocket that follows the run from chunk `fromSeq` on. */
-  open(fromSeq: number): WebSocket {
+  async open(fromSeq: number): Promise<WebSocket> {
+    await keeper.access();
     return new WebSocket(
       withQuery(`${socketBase(this.#service)}/ws${executionPath(this.#executionId).slice("/api/v1".length)}`, {
         from_seq: fromSeq,

@@ -136,7 +136,7 @@ export const undrainWorker = (workerId: string): Promise<unknown> =>
   command("POST", `/api/v1/workers/${encodeURIComponent(workerId)}/undrain`);
 
 /** Send a command. A lost answer is asked for again under the same key, so that it takes effect once. */
-async function command<T>(
+export async function command<T>(
   method: "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,
   { headers, ...options }: Omit<RequestOptions, "method"> = {},

@@ -1,8 +1,9 @@
 /** Where the two services are, and what was last known of them: one cache for the whole page. */
 
 import { QueryClient, queryOptions } from "@tanstack/react-query";
+import { SessionKeeper } from "../session/keeper";
 import { RefusedError, Service } from "./client";
-import type { Info } from "./types";
+import type { AccessToken, Info, Session } from "./types";
 
 const INFO_POLL_MS = 15_000;
 const ATTEMPTS = 3;
@@ -20,7 +21,18 @@ export const queryClient = new QueryClient({
   },
 });
 
-export const master = new Service("master", "");
+const login = new Service("master", ""); // what is asked of the master about the session itself
+
+export const keeper = new SessionKeeper(
+  {
+    session: () => login.request<Session>("/api/v1/session"),
+    access: (csrf) =>
+      login.request<AccessToken>("/api/v1/session/access", { method: "POST", headers: { "X-CSRF-Token": csrf } }),
+  },
+  () => window.location.reload(),
+);
+
+export const master = new Service("master", "", keeper.atMaster);
 
 export const infoQuery = queryOptions({
   queryKey: ["info"],
@@ -42,7 +54,7 @@ const services = new Map<string, Service>();
 
 function serviceOf({ log_ingester_url: given }: Info): Service {
   const address = ingesterAddress(given, window.location.href);
-  const service = services.get(address) ?? new Service("log-ingester", address);
+  const service = services.get(address) ?? new Service("log-ingester", address, keeper.atIngester);
   services.set(address, service);
   return service;
 }

@@ -37,6 +37,21 @@ export type FieldChange = JobVersion["changes"][number];
 export type WorkerList = Whole<OfMaster["WorkerList"]>;
 export type Worker = WorkerList["workers"][number];
 
+export type Session = Whole<OfMaster["Session"]>;
+export type Grants = Session["grants"]; // by namespace; `*` stands for all of them, and for what belongs to none
+export type Role = Grants[string];
+export type AccessToken = Whole<OfMaster["AccessToken"]>;
+export type User = Whole<OfMaster["User"]>;
+export type UserList = Whole<OfMaster["UserList"]>;
+export type NewUser = OfMaster["NewUser"];
+export type LoginLink = Whole<OfMaster["LoginLink"]>;
+export type ApiToken = Whole<OfMaster["ApiToken"]>;
+export type ApiTokenList = Whole<OfMaster["ApiTokenList"]>;
+export type NewApiToken = OfMaster["NewApiToken"];
+export type ApiTokenMade = Whole<OfMaster["ApiTokenMade"]>;
+export type Secret = Whole<OfMaster["Secret"]>;
+export type SecretList = Whole<OfMaster["SecretList"]>;
+
 export type Execution = Whole<OfIngester["ExecutionView"]>;
 export type ExecutionList = Whole<OfIngester["ExecutionList"]>;
 export type RecentRunsList = Whole<OfIngester["RecentRunsList"]>;

@@ -1,26 +1,33 @@
 import type { FieldChange } from "../api/types";
 
+interface Props {
+  changes: readonly (Omit<FieldChange, "before" | "after"> & { before?: unknown; after?: unknown })[];
+  caption: string;
+  columns?: readonly [before: string, after: string]; // shown above the values; without, they are only said
+}
+
 /** What changed in a definition, field by field: before and after, each as it is written in JSON. */
-export function Changes({ changes, caption }: { changes: readonly FieldChange[]; caption: string }) {
-  if (changes.length === 0) return <p className="muted">No field changed.</p>;
+export function Changes({ changes, caption, columns }: Props) {
+  if (changes.length === 0) return <p className={columns ? "table-note" : "muted"}>No field changed.</p>;
+  const [before, after] = columns ?? ["Before", "After"];
   return (
-    <table className="changes">
+    <table className={columns ? "table changes changes-wide" : "changes"}>
       <caption className="visually-hidden">{caption}</caption>
-      <thead className="visually-hidden">
+      <thead className={columns ? "" : "visually-hidden"}>
         <tr>
           <th scope="col">Field</th>
-          <th scope="col">Before</th>
-          <th scope="col">After</th>
+          <th scope="col">{before}</th>
+          <th scope="col">{after}</th>
         </tr>
       </thead>
       <tbody>
-        {changes.map(({ field, before, after }) => (
+        {changes.map(({ field, before: was, after: is }) => (
           <tr key={field}>
             <th scope="row">
               <code>{field}</code>
             </th>
-            <td>{isNothing(before) ? <Nothing value={before} /> : <del>{valueText(before)}</del>}</td>
-            <td>{isNothing(after) ? <Nothing value={after} /> : <ins>{valueText(after)}</ins>}</td>
+            <td>{isNothing(was) ? <Nothing value={was} /> : <del>{valueText(was)}</del>}</td>
+            <td>{isNothing(is) ? <Nothing value={is} /> : <ins>{valueText(is)}</ins>}</td>
           </tr>
         ))}
       </tbody>

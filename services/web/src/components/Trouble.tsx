@@ -1,4 +1,5 @@
 import { RefusedError, UnreachableError } from "../api/client";
+import { LoginLink } from "../session/LoginLink";
 import { formatClock } from "../time/instant";
 import { Icon } from "./icons";
 
@@ -21,40 +22,33 @@ export function Trouble({ error }: { error: Error }) {
   );
 }
 
-/** Above what is still shown from before. `knownAt`: when that came, in ms. */
+/** Above what is still shown from before. `knownAt`: when that came, in ms. Of a session's end the shell tells. */
 export function StaleBanner({ error, knownAt }: { error: Error; knownAt: number | null }) {
+  if (notLoggedIn(error)) return null;
   const since = knownAt === null ? "" : ` Shown as it was at ${formatClock(new Date(knownAt).toISOString()).slice(0, 8)}.`;
   return (
     <div className="banner banner-warning" role="status">
       <Icon name="alert" />
       <p>
-        <strong>{notLoggedIn(error) ? "Not logged in." : `${titleOf(error)}.`}</strong>{" "}
-        {notLoggedIn(error) ? <LoginRemedy /> : error instanceof RefusedError ? error.problem.detail : "Trying again."}
+        <strong>{titleOf(error)}.</strong> {error instanceof RefusedError ? error.problem.detail : "Trying again."}
         {since}
       </p>
     </div>
   );
 }
 
-function LoginNotice() {
+/** In place of everything, for who is not logged in. */
+export function LoginNotice() {
   return (
     <section className="panel trouble" role="alert">
-      <Icon name="alert" />
+      <Icon name="lock" />
       <div>
         <h2>Not logged in</h2>
         <p>
-          <LoginRemedy />
+          <LoginLink>Log in</LoginLink> to see this. On one machine, <code>dcron link</code> prints an address that logs you in once.
         </p>
       </div>
     </section>
-  );
-}
-
-function LoginRemedy() {
-  return (
-    <>
-      Open the login link that <code>dcron up</code> printed; <code>dcron link</code> prints it again.
-    </>
   );
 }
 

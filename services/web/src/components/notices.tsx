@@ -55,7 +55,7 @@ export function NoticesProvider({ children }: { children: ReactNode }) {
 }
 
 function failureText(error: Error): string {
-  if (notLoggedIn(error)) return "Not logged in. Open the login link; `dcron link` prints it.";
+  if (notLoggedIn(error)) return "Not done: your session is over. Log in, then try again.";
   const detail = error instanceof RefusedError ? error.problem.detail : "Nothing is known to have changed; try again.";
   return detail ? `${titleOf(error)}: ${detail}` : titleOf(error);
 }

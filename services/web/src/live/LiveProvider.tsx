@@ -1,12 +1,15 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import { socketBase } from "../api/ingester";
-import { ingester } from "../api/services";
+import { ingester, keeper } from "../api/services";
 import type { FeedFrame } from "../api/types";
 import { Feed, type FeedConnection } from "./feed";
 import { refresher } from "./refresh";
 
-const openFeed = async (): Promise<WebSocket> => new WebSocket(`${socketBase(await ingester())}/ws/feed`);
+const openFeed = async (): Promise<WebSocket> => {
+  await keeper.access();
+  return new WebSocket(`${socketBase(await ingester())}/ws/feed`);
+};
 
 const LiveContext = createContext<Feed | null>(null);
 
@@ -17,18 +20,23 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
   useEffect(() => {
     const { changed, stop } = refresher(client);
-    let lost = false;
+    let opened = false;
     const endFrames = feed.onFrame(changed);
     const endState = feed.onConnection(() => {
-      const { kind } = feed.connection();
-      if (kind === "live" && lost) void client.invalidateQueries(); // who knows what happened meanwhile
-      lost = kind === "lost";
+      const live = feed.connection().kind === "live";
+      if (live && opened) void client.invalidateQueries(); // who knows what happened meanwhile
+      opened ||= live;
     });
     const hurry = (): void => feed.hurry();
+    const endSession = onReturn(() => {
+      void client.invalidateQueries();
+      hurry();
+    });
     window.addEventListener("online", hurry);
     feed.start();
     return () => {
       window.removeEventListener("online", hurry);
+      endSession();
       endFrames();
       endState();
       stop();
@@ -37,6 +45,16 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   }, [client, feed]);
 
   return <LiveContext value={feed}>{children}</LiveContext>;
+}
+
+/** Hear that somebody is logged in again after the session was over. Returns what ends it. */
+function onReturn(returned: () => void): () => void {
+  let wasOver = false;
+  return keeper.subscribe(() => {
+    const { kind } = keeper.state();
+    if (kind === "open" && wasOver) returned();
+    wasOver = kind === "over";
+  });
 }
 
 const CONNECTING: FeedConnection = { kind: "connecting" };

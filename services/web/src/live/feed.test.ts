@@ -15,7 +15,7 @@ function open(): Promise<WebSocket> {
 
 const settle = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 const opened = (): void => sockets.at(-1)!.onopen?.({} as Event);
-const lose = (): void => sockets.at(-1)!.onclose?.({} as CloseEvent);
+const lose = (code = 1006): void => sockets.at(-1)!.onclose?.({ code } as CloseEvent);
 
 beforeEach(async () => {
   vi.useFakeTimers();
@@ -42,6 +42,22 @@ test("a lost feed says so, and comes back by itself", async () => {
   await settle(10_000);
   opened();
   expect(feed.connection()).toEqual({ kind: "live" });
+});
+
+test("one that is closed because its access ran out comes back at once, without being called lost", async () => {
+  opened();
+  const kinds: string[] = [];
+  feed.onConnection(() => kinds.push(feed.connection().kind));
+  lose(4401);
+  await settle();
+  expect(sockets).toHaveLength(2);
+  opened();
+  expect(kinds).toEqual(["live"]);
+  lose(4401);
+  await settle();
+  lose(4401); // closed before it was open: not for ever
+  await settle();
+  expect(feed.connection()).toEqual({ kind: "lost", attempt: 1 });
 });
 
 test("frames reach whoever listens, and nobody who has left", () => {

@@ -1,5 +1,6 @@
 /**
- * The feed of every run's changes, as a websocket that comes back by itself.
+ * The feed of every run's changes, as a websocket that comes back by itself, and at once when it is closed because
+ * what it was opened with has run out.
  *
  * It knows nothing of React. What happened while it was lost is not sent later: whoever listens asks anew when
  * the connection is live again.
@@ -7,6 +8,8 @@
 
 import type { FeedFrame } from "../api/types";
 import { backoffDelay } from "./backoff";
+
+export const LOGIN_ENDED = 4401; // the code with which the log-ingester closes a socket whose access has run out
 
 export type FeedConnection = { kind: "connecting" } | { kind: "live" } | { kind: "lost"; attempt: number };
 
@@ -69,16 +72,27 @@ export class Feed {
       return;
     }
     this.#socket = socket;
+    let opened = false;
     socket.onopen = () => {
-      if (socket === this.#socket) this.#set({ kind: "live" });
+      if (socket !== this.#socket) return;
+      opened = true;
+      this.#set({ kind: "live" });
     };
     socket.onmessage = (message) => {
       const frame = readFrame(message.data);
       if (frame && socket === this.#socket) for (const listener of this.#frameListeners) listener(frame);
     };
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#lost();
+    socket.onclose = ({ code }) => {
+      if (socket !== this.#socket) return;
+      if (code === LOGIN_ENDED && this.#connection.kind === "live" && opened) this.#again();
+      else this.#lost();
     };
+  }
+
+  /** Open it anew; nothing is lost as long as that succeeds. */
+  #again(): void {
+    this.#drop();
+    if (this.#running) void this.#connect();
   }
 
   #lost(): void {

@@ -15,13 +15,13 @@ class Script implements RunSource {
   execution = vi.fn<RunSource["execution"]>(() => Promise.resolve(running));
   output = vi.fn<RunSource["output"]>(() => Promise.resolve(page([], null)));
 
-  open(fromSeq: number): WebSocket {
+  open(fromSeq: number): Promise<WebSocket> {
     const entry = { fromSeq, closed: false, socket: {} as WebSocket };
     entry.socket.close = () => {
       entry.closed = true;
     };
     this.sockets.push(entry);
-    return entry.socket;
+    return Promise.resolve(entry.socket);
   }
 
   send(...frames: Frame[]): void {
@@ -29,9 +29,9 @@ class Script implements RunSource {
     for (const frame of frames) socket.onmessage?.({ data: JSON.stringify(frame) } as MessageEvent);
   }
 
-  lose(): void {
+  lose(code = 1006): void {
     const { socket } = this.sockets.at(-1)!;
-    socket.onclose?.({} as CloseEvent);
+    socket.onclose?.({ code } as CloseEvent);
   }
 }
 
@@ -45,11 +45,12 @@ const shown = (): string[] => follower.buffer.lines.map((line) => line.text);
 const upTo = (count: number): string[] => Array.from({ length: count }, (_, seq) => `line ${seq}`);
 const settle = (ms = 0) => vi.advanceTimersByTimeAsync(ms);
 
-beforeEach(() => {
+beforeEach(async () => {
   vi.useFakeTimers();
   script = new Script();
   follower = new RunFollower(script, () => undefined);
   follower.start();
+  await settle();
 });
 
 afterEach(() => {
@@ -83,6 +84,18 @@ describe("G9: a live viewer sees what is stored, once and in order", () => {
     script.send(state, output(1), output(2));
     expect(follower.state.connection).toEqual({ kind: "live" });
     expect(shown()).toEqual(upTo(3));
+  });
+
+  test("one that was closed because its access ran out is opened again at once, and nothing is said", async () => {
+    script.send(state, output(0));
+    script.lose(4401);
+    await settle();
+    expect(script.execution).toHaveBeenCalledTimes(1); // which has the access renewed
+    expect(script.sockets.map((entry) => entry.fromSeq)).toEqual([0, 1]);
+    expect(follower.state.connection).toEqual({ kind: "live" });
+    script.lose(4401); // without a frame in between: not for ever
+    await settle();
+    expect(follower.state.connection).toEqual({ kind: "lost", attempt: 2 });
   });
 
   test("a gap is fetched page by page, then the socket goes on behind it", async () => {
@@ -131,12 +144,23 @@ describe("when the run cannot be followed", () => {
   });
 
   test("a refusal is told, not tried again", async () => {
-    const refusal = new RefusedError({ title: "not logged in", status: 401 });
+    const refusal = new RefusedError({ title: "not allowed", status: 403 });
     script.execution.mockRejectedValueOnce(refusal);
     script.lose();
     await settle(60_000);
     expect(follower.state.connection).toEqual({ kind: "refused", error: refusal });
     expect(script.sockets).toHaveLength(1);
+  });
+
+  test("a login that is over is waited for", async () => {
+    script.execution.mockRejectedValueOnce(new RefusedError({ title: "not logged in", status: 401 }));
+    script.send(state, output(0));
+    script.lose(4401);
+    await settle();
+    expect(follower.state.connection).toEqual({ kind: "lost", attempt: 1 });
+    await settle(1000);
+    script.send(state, output(1));
+    expect(shown()).toEqual(upTo(2));
   });
 
   test("an ingester that is down is tried again, and counts how often", async () => {

@@ -8,15 +8,17 @@
 import { RefusedError } from "../api/client";
 import type { Chunk, Execution, Frame, OutputPage } from "../api/types";
 import { backoffDelay } from "../live/backoff";
+import { LOGIN_ENDED } from "../live/feed";
 import { LineBuffer } from "./lines";
 import { Sequence } from "./sequence";
 
+const UNAUTHORIZED = 401;
 const NOT_FOUND = 404;
 const WAITING_POLL_MS = 1_000;
 
 /** What the follower needs of the log-ingester. */
 export interface RunSource {
-  open(fromSeq: number): WebSocket;
+  open(fromSeq: number): Promise<WebSocket>;
   execution(signal: AbortSignal): Promise<Execution>;
   output(fromSeq: number, signal: AbortSignal): Promise<OutputPage>;
 }
@@ -58,7 +60,7 @@ export class RunFollower {
   }
 
   start(): void {
-    this.#connect();
+    void this.#connect();
   }
 
   stop(): void {
@@ -67,16 +69,26 @@ export class RunFollower {
     this.#drop();
   }
 
-  #connect(): void {
+  async #connect(): Promise<void> {
     if (this.#stop.signal.aborted) return;
-    const socket = this.#source.open(this.#sequence.next);
+    let socket: WebSocket;
+    try {
+      socket = await this.#source.open(this.#sequence.next);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    if (this.#stop.signal.aborted) {
+      socket.close();
+      return;
+    }
     this.#socket = socket;
     socket.onmessage = (message) => {
       const frame = readFrame(message.data);
       if (frame && socket === this.#socket) this.#take(frame);
     };
-    socket.onclose = () => {
-      if (socket === this.#socket) void this.#closed();
+    socket.onclose = ({ code }) => {
+      if (socket === this.#socket) void this.#closed(code === LOGIN_ENDED && this.#attempt === 0);
     };
   }
 
@@ -115,7 +127,7 @@ export class RunFollower {
     const before = this.#sequence.next;
     try {
       await this.#fetchRest();
-      if (this.#sequence.next > before) this.#connect();
+      if (this.#sequence.next > before) void this.#connect();
       else this.#retry({ kind: "lost", attempt: ++this.#attempt }, backoffDelay(this.#attempt));
     } catch (error) {
       this.#failed(error);
@@ -146,13 +158,15 @@ export class RunFollower {
     this.#set({ connection: { kind: "finished" } });
   }
 
-  /** The socket is gone, and does not tell why: ask over HTTP. */
-  async #closed(): Promise<void> {
+  /** The socket is gone, and mostly does not tell why: ask over HTTP. `ranOut`: only what it was opened with has. */
+  async #closed(ranOut: boolean): Promise<void> {
     this.#drop();
     try {
       const execution = await this.#source.execution(this.#stop.signal);
       this.#set({ execution });
-      this.#retry({ kind: "lost", attempt: ++this.#attempt }, backoffDelay(this.#attempt));
+      this.#attempt += 1;
+      if (ranOut) void this.#connect();
+      else this.#retry({ kind: "lost", attempt: this.#attempt }, backoffDelay(this.#attempt));
     } catch (error) {
       this.#failed(error);
     }
@@ -162,7 +176,7 @@ export class RunFollower {
     if (this.#stop.signal.aborted) return;
     if (error instanceof RefusedError && error.status === NOT_FOUND && !this.#state.execution) {
       this.#retry({ kind: "waiting" }, WAITING_POLL_MS);
-    } else if (error instanceof RefusedError && error.status < 500) {
+    } else if (error instanceof RefusedError && error.status < 500 && error.status !== UNAUTHORIZED) {
       this.#set({ connection: { kind: "refused", error } });
     } else {
       this.#attempt += 1;
@@ -173,7 +187,7 @@ export class RunFollower {
   #retry(connection: Connection, delay: number): void {
     if (this.#stop.signal.aborted) return;
     this.#set({ connection });
-    this.#timer = setTimeout(() => this.#connect(), delay);
+    this.#timer = setTimeout(() => void this.#connect(), delay);
   }
 
   #drop(): void {

@@ -2,12 +2,16 @@
 import { cleanup, configure, fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { App } from "../App";
-import { queryClient } from "../api/services";
-import type { Execution, Frame, Job, Problem } from "../api/types";
+import { keeper, queryClient } from "../api/services";
+import type { Execution, Frame, Job, Problem, Session } from "../api/types";
 
 const JOB_ID = "0198a1b2-7c3d-7e4f-8a5b-000000000001";
 const RUN_ID = `${JOB_ID}.t1.1`;
 const LOGGED_OUT: Problem = { title: "not logged in", status: 401, detail: "no cookie" };
+
+const session: Session = {
+  user: "ada", display_name: "Ada", grants: { "*": "admin" }, how: "session", csrf: "of this session", expires_at: null,
+};
 
 const job: Job = {
   job_id: JOB_ID, version: 3, spec: { name: "backup", run: { argv: ["tar", "a file"] }, schedule: { every: "1h" } },
@@ -25,7 +29,7 @@ const run: Execution = {
 
 type Answer = { status: number; body: unknown; lostFirst?: boolean } | "unreachable";
 let answers: Record<string, Answer>; // by method and path
-let commands: { path: string; key: string | null }[];
+let commands: { path: string; key: string | null }[]; // but those that keep the session
 
 const ok = (body: unknown): Answer => ({ status: 200, body });
 const refused = (problem: Problem): Answer => ({ status: problem.status, body: problem });
@@ -36,9 +40,11 @@ beforeAll(async () => {
   await Promise.all([import("./jobs/JobsPage"), import("./job/JobPage"), import("./run/RunPage")]);
 }, 60_000);
 
-beforeEach(() => {
+beforeEach(async () => {
   commands = [];
   answers = {
+    "GET /api/v1/session": ok(session),
+    "POST /api/v1/session/access": ok({ token: "t", expires_at: new Date(Date.now() + 600_000).toISOString() }),
     "GET /api/v1/info": ok({ version: "1.2.3", log_ingester_url: "http://ingester.test" }),
     "GET /api/v1/jobs": ok({ jobs: [job], total: 1, next_cursor: null }),
     [`GET /api/v1/jobs/${JOB_ID}`]: ok(job),
@@ -56,6 +62,7 @@ beforeEach(() => {
   vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener() {}, removeEventListener() {} }));
   HandSocket.opened = [];
   queryClient.clear();
+  await keeper.refresh();
 });
 
 afterEach(cleanup);
@@ -63,7 +70,9 @@ afterEach(cleanup);
 function answer(address: string, init: RequestInit): Promise<Response> {
   const { pathname } = new URL(address, "http://master.test");
   const method = init.method ?? "GET";
-  if (method === "POST") commands.push({ path: pathname, key: new Headers(init.headers).get("Idempotency-Key") });
+  const headers = new Headers(init.headers);
+  if (method !== "GET") expect(headers.get("X-CSRF-Token"), pathname).toBe(session.csrf);
+  if (method === "POST" && !pathname.startsWith("/api/v1/session/")) commands.push({ path: pathname, key: headers.get("Idempotency-Key") });
   const given = answers[`${method} ${pathname}`];
   if (!given || given === "unreachable") return Promise.reject(new TypeError("Failed to fetch"));
   if (given.lostFirst) {
@@ -77,7 +86,7 @@ function answer(address: string, init: RequestInit): Promise<Response> {
 class HandSocket {
   static opened: HandSocket[] = [];
   onmessage: ((message: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((end: { code: number }) => void) | null = null;
   onopen: (() => void) | null = null;
   readonly address: string;
 
@@ -126,10 +135,25 @@ test("no jobs: the page says how to add one", async () => {
   expect(await screen.findByText("dcron job apply -f examples/hello.yaml")).toBeTruthy();
 });
 
-test("G11: without a login the page says which link to open", async () => {
+test("G11: without a login the page shows the way to it and back", async () => {
   answers["GET /api/v1/jobs"] = refused(LOGGED_OUT);
+  open("/jobs?q=a%26b");
+  expect((await screen.findByRole("alert")).textContent).toContain("Not logged in");
+  const [link] = await screen.findAllByRole("link", { name: "Log in" });
+  expect(link?.getAttribute("href")).toBe("/login?next=%2Fjobs%3Fq%3Da%2526b");
+});
+
+test("G11: what a viewer may not do is not offered; what is refused all the same is told in the master's words", async () => {
+  answers["GET /api/v1/session"] = ok({ ...session, grants: { default: "viewer" } });
+  await keeper.refresh();
   open("/jobs");
-  expect((await screen.findByRole("alert")).textContent).toContain("Open the login link that dcron up printed");
+  const row = (await screen.findByRole("link", { name: "backup" })).closest("tr")!;
+  expect(within(row).queryAllByRole("button")).toEqual([]);
+  expect(screen.queryByRole("link", { name: "New job" })).toBeNull();
+  fireEvent.click(within(row).getByRole("checkbox"));
+  const bar = await screen.findByRole("toolbar", { name: "Chosen jobs" });
+  expect(within(bar).getAllByRole("button").map(({ textContent }) => textContent)).toEqual(["Clear"]);
+  expect(bar.textContent).toContain("You are no operator in default");
 });
 
 test("a master that does not answer is named", async () => {
@@ -208,11 +232,48 @@ test("G9: a run's output appears as it is written, as text, and its end is shown
 test("a run that is not recorded yet is waited for", async () => {
   answers[`GET /api/v1/executions/${RUN_ID}`] = refused({ title: "no such execution", status: 404 });
   open(`/runs/${RUN_ID}`);
-  (await waitFor(() => HandSocket.ofRun())).onclose?.();
+  (await waitFor(() => HandSocket.ofRun())).onclose?.({ code: 1006 });
   expect(await screen.findByText("Waiting for a worker")).toBeTruthy();
 });
 
 test("an address that is no page says so", () => {
   open("/nowhere");
   expect(screen.getByText("There is no such page")).toBeTruthy();
+});
+
+const TOKEN = { token_id: "t1", user: "ada", name: "backup box", grants: null, created_at: job.created_at, expires_at: "2100-01-01T00:00:00Z", last_used_on: "" };
+
+test("G11: a token is shown once, when it is made", async () => {
+  answers["GET /api/v1/tokens"] = ok({ tokens: [TOKEN] });
+  answers["POST /api/v1/tokens"] = { status: 201, body: { token: "dcron_text", made: TOKEN } };
+  open("/account");
+  fireEvent.click(await screen.findByRole("button", { name: "New token" }));
+  fireEvent.change(await screen.findByRole("textbox", { name: "Name" }), { target: { value: "backup box" } });
+  fireEvent.click(screen.getByRole("button", { name: "Make the token" }));
+  expect((await screen.findByRole<HTMLInputElement>("textbox", { name: "Token" })).value).toBe("dcron_text");
+  fireEvent.click(screen.getByRole("button", { name: "I have it" }));
+  await waitFor(() => expect(screen.queryByDisplayValue("dcron_text")).toBeNull());
+  expect(await screen.findByRole("button", { name: "Revoke: backup box" })).toBeTruthy();
+});
+
+test("G11: a secret's value is sent, and stands nowhere on the page afterwards", async () => {
+  const secret = { namespace: "default", name: "PASSWORD", updated_at: job.created_at, updated_by: "ada" };
+  answers["GET /api/v1/secrets"] = ok({ secrets: [secret] });
+  answers["PUT /api/v1/secrets/default/PASSWORD"] = ok(secret);
+  open("/secrets");
+  fireEvent.click(await screen.findByRole("button", { name: "Replace the value: PASSWORD" }));
+  const value = await screen.findByLabelText<HTMLInputElement>(/^Value/);
+  expect([value.type, value.value]).toEqual(["password", ""]);
+  fireEvent.change(value, { target: { value: "hunter2" } });
+  fireEvent.click(screen.getByRole("button", { name: "Replace" }));
+  expect(await screen.findByText(/PASSWORD has a new value/)).toBeTruthy();
+  expect(document.documentElement.innerHTML).not.toContain("hunter2");
+  expect(screen.getByText("${secret:PASSWORD}")).toBeTruthy();
+});
+
+test("G11: users are for administrators; others are told what they lack", async () => {
+  answers["GET /api/v1/session"] = ok({ ...session, grants: { "*": "editor" } });
+  await keeper.refresh();
+  open("/users");
+  expect(await screen.findByText("This needs the role admin for the whole system. An admin can grant it.")).toBeTruthy();
 });

@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { Icon } from "../components/icons";
 import { useConnection } from "../live/LiveProvider";
+import { useSessionState } from "../session/useSession";
 
 const PATIENCE_MS = 2_000; // shorter breaks are not worth a word
 
@@ -15,9 +16,10 @@ export function ConnectionSign() {
   );
 }
 
-/** Across the page while it is cut off for longer. */
+/** Across the page while it is cut off for longer, with a session that goes on. */
 export function LostBanner() {
   const connection = useConnection();
+  const { kind } = useSessionState();
   const lost = connection.kind === "lost";
   const [long, setLong] = useState(false);
   useEffect(() => {
@@ -26,9 +28,9 @@ export function LostBanner() {
     return () => clearTimeout(timer);
   }, [lost]);
 
-  if (connection.kind !== "lost" || !long) return null;
+  if (connection.kind !== "lost" || !long || kind !== "open") return null;
   return (
-    <div className="lost-banner" role="status">
+    <div className="shell-banner" role="status">
       <Icon name="alert" />
       {navigator.onLine
         ? "The live connection is lost; what is shown may be old. Trying again by itself"

@@ -4,8 +4,10 @@ import { Icon, Logo } from "../components/icons";
 import { routes } from "../routes";
 import "./shell.css";
 import { ConnectionSign, LostBanner } from "./ConnectionSign";
+import { SessionBanner } from "../session/SessionBanner";
 import { ShortcutHelp } from "./ShortcutHelp";
 import { ThemeSwitch } from "./ThemeSwitch";
+import { UserMenu } from "./UserMenu";
 import { useShortcuts } from "./useShortcuts";
 
 /** The frame of every page: where one can go, whether the page is live, light or dark. */
@@ -30,9 +32,11 @@ export function Shell({ children }: { children: ReactNode }) {
               <Icon name="question" />
             </button>
             <ThemeSwitch />
+            <UserMenu />
           </div>
         </div>
       </header>
+      <SessionBanner />
       <LostBanner />
       <main id="content" tabIndex={-1}>
         {children}

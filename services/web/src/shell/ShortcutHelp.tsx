@@ -1,5 +1,7 @@
 import { Kbd, Modal } from "@mantine/core";
 import { routes } from "../routes";
+import { holdsSomewhere } from "../session/rights";
+import { useSession } from "../session/useSession";
 
 const EVERYWHERE = [
   { keys: ["/"], does: "Search on this page" },
@@ -9,7 +11,10 @@ const EVERYWHERE = [
 
 /** The keys, in a dialog. */
 export function ShortcutHelp({ opened, close }: { opened: boolean; close(): void }) {
-  const pages = routes.flatMap(({ nav }) => (nav ? [{ keys: ["g", nav.key], does: `Go to ${nav.label}` }] : []));
+  const { grants } = useSession();
+  const pages = routes.flatMap(({ nav, menu = nav, needs }) =>
+    menu && (!needs || holdsSomewhere(grants, needs)) ? [{ keys: ["g", menu.key], does: `Go to ${menu.label}` }] : [],
+  );
   return (
     <Modal opened={opened} onClose={close} title="Keyboard shortcuts" size="sm">
       <dl className="shortcuts">

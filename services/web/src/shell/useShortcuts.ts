@@ -16,7 +16,7 @@ export function useShortcuts(toggleHelp: () => void): void {
       if (event.key === "g") {
         wentAt = event.timeStamp;
       } else if (afterG) {
-        const path = routes.find(({ nav }) => nav?.key === event.key)?.path;
+        const path = routes.find(({ nav, menu }) => (nav ?? menu)?.key === event.key)?.path;
         if (path) navigate(path);
       } else if (event.key === "?") {
         toggleHelp();

@@ -10,6 +10,8 @@ import grpc.aio
 from etcd3 import etcdrpc
 
 from dcron_core.adapters.etcd.cluster import Cluster, Endpoint
+from dcron_core.adapters.etcd.description import describe
+from dcron_core.adapters.etcd.login import Metadata
 from dcron_core.adapters.etcd.packing import packed
 from dcron_core.adapters.etcd.translation import (
     key_value,
@@ -21,8 +23,10 @@ from dcron_core.adapters.etcd.translation import (
 )
 from dcron_core.adapters.etcd.watch import watch
 from dcron_core.adapters.writes import check_transactions
+from dcron_core.descriptions import StoreDescription
 from dcron_core.errors import CompactedError, LeaseLostError
 from dcron_core.ports.store import Changes, KeyValue, Range, Transaction, TransactionResult
+from dcron_core.security import Security, plaintext
 
 _RANGE = attrgetter("keys.Range")
 _TXN = attrgetter("keys.Txn")
@@ -34,6 +38,8 @@ _FIRST_PAGE_KEYS = 500
 _MOST_PAGE_KEYS = 2000  # if all are jobs of 64 KiB after all, 128 MiB: within the largest message
 _PAGE_BYTES = 16 * 1024 * 1024
 
+_PLAINTEXT = plaintext("DCRON_ETCD")
+
 
 class EtcdStore:
     """A KeyValueStore. It connects when it is first used, and again whenever it must."""
@@ -43,9 +49,11 @@ class EtcdStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, endpoints: str, timeout_s: float = 5.0) -> AsyncIterator["EtcdStore"]:
+    async def open(
+        cls, endpoints: str, timeout_s: float = 5.0, security: Security = _PLAINTEXT
+    ) -> AsyncIterator["EtcdStore"]:
         """Open the store at `host:port`, several with commas; `timeout_s` is for each call."""
-        async with Cluster.open(endpoints, timeout_s) as cluster:
+        async with Cluster.open(endpoints, timeout_s, security) as cluster:
             yield cls(cluster)
 
     async def get(self, key: str) -> KeyValue | None:
@@ -86,21 +94,25 @@ class EtcdStore:
     async def keep_lease(self, lease: int) -> float:
         operation = f"keep lease {lease:x}"
         endpoint = await self._cluster.endpoint()
-        call = endpoint.leases.LeaseKeepAlive(timeout=self._cluster.timeout_s)
         try:
-            await call.write(etcdrpc.LeaseKeepAliveRequest(ID=lease))
-            response = await call.read()
+            response = await self._cluster.login.call(endpoint, lambda shown: self._keep(endpoint, lease, shown))
         except grpc.aio.AioRpcError as error:
             raise self._cluster.failed(endpoint, error, operation) from error
         except asyncio.InvalidStateError as error:  # how grpc answers a write to a stream that is over
             raise endpoint.unavailable(operation, "the stream broke at once") from error
-        finally:
-            call.cancel()
         if response is grpc.aio.EOF:
             raise endpoint.unavailable(operation, "the stream ended")
         if response.TTL <= 0:
             raise LeaseLostError(f"{operation}: it has ended")
         return float(response.TTL)
+
+    async def _keep(self, endpoint: Endpoint, lease: int, shown: Metadata) -> Any:
+        call = endpoint.leases.LeaseKeepAlive(timeout=self._cluster.timeout_s, metadata=shown)
+        try:
+            await call.write(etcdrpc.LeaseKeepAliveRequest(ID=lease))
+            return await call.read()
+        finally:
+            call.cancel()
 
     async def revoke_lease(self, lease: int) -> None:
         try:
@@ -108,6 +120,13 @@ class EtcdStore:
             await self._call(_REVOKE, request, f"revoke lease {lease:x}")
         except LeaseLostError:
             return
+
+    async def describe(self, key: str) -> StoreDescription:
+        """Return how each member is, and etcd as a whole; `key` is one that we may read.
+
+        Not of the port: other stores have no members.
+        """
+        return await describe(self._cluster, key)
 
     async def _transact_pack(self, transactions: list[Transaction]) -> list[TransactionResult]:
         if len(transactions) == 1:
@@ -146,7 +165,9 @@ class EtcdStore:
         """Make one call and return its response; raise the port's errors."""
         endpoint = await self._cluster.endpoint()
         try:
-            return await method(endpoint)(request, timeout=self._cluster.timeout_s)
+            return await self._cluster.login.call(
+                endpoint, lambda shown: method(endpoint)(request, timeout=self._cluster.timeout_s, metadata=shown)
+            )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.OUT_OF_RANGE:
                 raise CompactedError(request.revision + 1) from error

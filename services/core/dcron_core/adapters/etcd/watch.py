@@ -9,6 +9,7 @@ import grpc.aio
 from etcd3 import etcdrpc
 
 from dcron_core.adapters.etcd.cluster import Cluster
+from dcron_core.adapters.etcd.login import Metadata
 from dcron_core.adapters.etcd.translation import changes, range_end, range_start
 from dcron_core.errors import CompactedError, StoreUnavailableError
 from dcron_core.ports.store import Changes
@@ -55,22 +56,28 @@ async def _responses(cluster: Cluster, prefix: str, from_revision: int) -> Async
     """Yield what one stream brings; raise when it ends, which it should not."""
     operation = f"watch {prefix} from {from_revision}"
     endpoint = await cluster.endpoint()
-    call = endpoint.watches.Watch(metadata=_REQUIRE_LEADER)
+    call: Any = None
+    shown: Metadata = ()
     try:
+        shown = await cluster.login.metadata(endpoint)
+        call = endpoint.watches.Watch(metadata=_REQUIRE_LEADER + shown)
         await call.write(_create_request(prefix, from_revision))
         while (response := await call.read()) is not grpc.aio.EOF:
             if response.canceled and response.compact_revision:
                 raise CompactedError(response.compact_revision)
             if response.canceled:
+                cluster.login.ended(shown, response.cancel_reason, denied_too=True)
                 raise endpoint.unavailable(operation, response.cancel_reason or "cancelled without a reason")
             yield response
         raise endpoint.unavailable(operation, "the stream ended")
     except grpc.aio.AioRpcError as error:
+        cluster.login.ended(shown, error.details())
         raise cluster.failed(endpoint, error, operation) from error
     except asyncio.InvalidStateError as error:  # how grpc answers a write to a stream that is over
         raise endpoint.unavailable(operation, "the stream broke at once") from error
     finally:
-        call.cancel()
+        if call is not None:
+            call.cancel()
 
 
 def _create_request(prefix: str, from_revision: int) -> Any:

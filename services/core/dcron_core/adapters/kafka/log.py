@@ -6,10 +6,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from dcron_core.adapters.kafka import topics
 from dcron_core.adapters.kafka.connection import Connection
+from dcron_core.adapters.kafka.description import describe
 from dcron_core.adapters.kafka.group_reader import KafkaGroupReader
 from dcron_core.adapters.kafka.producer import KafkaProducer
 from dcron_core.adapters.kafka.reader import KafkaReader, assigned_consumer, bounds_of
+from dcron_core.descriptions import LogDescription
 from dcron_core.ports.log import Bounds, Topic
+from dcron_core.security import Security, plaintext
+
+_PLAINTEXT = plaintext("DCRON_KAFKA")
 
 
 class KafkaLog:
@@ -20,13 +25,19 @@ class KafkaLog:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, bootstrap: str, timeout_s: float = 10.0) -> AsyncIterator["KafkaLog"]:
+    async def open(
+        cls, bootstrap: str, timeout_s: float = 10.0, security: Security = _PLAINTEXT
+    ) -> AsyncIterator["KafkaLog"]:
         """Open the log at `host:port`, several with commas; `timeout_s` is for each answer."""
         _quieten()
-        yield cls(Connection(bootstrap=bootstrap, timeout_s=timeout_s))
+        yield cls(Connection(bootstrap, timeout_s, security, security.tls.client_context()))
 
     async def ensure_topics(self, wanted: Sequence[Topic]) -> None:
         await topics.ensure(self._connection, wanted)
+
+    async def describe(self, names: Sequence[str]) -> LogDescription:
+        """Return how Kafka and these topics are set up. Not of the port: other logs have no such settings."""
+        return await describe(self._connection, names)
 
     async def bounds(self, topic: str, partition: int = 0) -> Bounds:
         async with assigned_consumer(self._connection, topic, [partition]) as consumer:

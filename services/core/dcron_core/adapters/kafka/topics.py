@@ -18,7 +18,7 @@ _LOOK_AGAIN_S = 0.05
 async def ensure(connection: Connection, topics: Sequence[Topic]) -> None:
     """Create the topics that do not exist, and return when all can be used."""
     operation = f"create the topics {', '.join(topic.name for topic in topics)}"
-    async with connection.answering(operation), _admin(connection) as admin:
+    async with connection.answering(operation), opened_admin(connection) as admin:
         response = await admin.create_topics([_new(topic) for topic in topics])
         for name, code, *message in response.topic_errors:
             if for_code(code) not in (NoError, TopicAlreadyExistsError):
@@ -30,7 +30,7 @@ async def ensure(connection: Connection, topics: Sequence[Topic]) -> None:
 
 async def partitions(connection: Connection, topic: str) -> list[int]:
     """Return the numbers of the topic's partitions, in order."""
-    async with connection.answering(f"look up the topic {topic}"), _admin(connection) as admin:
+    async with connection.answering(f"look up the topic {topic}"), opened_admin(connection) as admin:
         found = await _partitions(admin, topic)
     if not found:
         raise LogUnavailableError(
@@ -66,7 +66,8 @@ def _new(topic: Topic) -> Any:
 
 
 @asynccontextmanager
-async def _admin(connection: Connection) -> AsyncIterator[Any]:
+async def opened_admin(connection: Connection) -> AsyncIterator[Any]:
+    """Open a client that asks and changes what Kafka is like."""
     admin = AIOKafkaAdminClient(**connection.options())
     try:
         await admin.start()

@@ -9,7 +9,7 @@ import { Empty, Ready } from "../../components/states";
 import { usePageTitle } from "../../components/usePageTitle";
 import { AuditHead } from "./AuditHead";
 import { EventsTable } from "./EventsTable";
-import { KINDS } from "./kinds";
+import { KIND_CHOICES } from "./kinds";
 
 const PAGE_SIZE = 50;
 const FILTERS = { q: "", kind: "", actor: "", job: "", job_id: "" };
@@ -38,7 +38,7 @@ export default function EventsPage() {
           size="xs"
           label="What happened"
           value={kind}
-          data={[{ value: "", label: "Anything" }, ...Object.entries(KINDS).map(([value, label]) => ({ value, label }))]}
+          data={KIND_CHOICES}
           onChange={(event) => choose({ kind: event.currentTarget.value })}
         />
         <Filter label="Job" value={job || job_id} onChange={(value) => choose({ job: value, job_id: "" })} />

@@ -5,6 +5,9 @@ import { Icon } from "../../components/icons";
 import { Ready } from "../../components/states";
 import { usePageTitle } from "../../components/usePageTitle";
 import type { PageProps } from "../../routes";
+import { Allowed } from "../../session/Allowed";
+import { namespaceOf, namespacesWith } from "../../session/rights";
+import { useSession } from "../../session/useSession";
 import type { Draft } from "./draft";
 import "./edit.css";
 import { Editor } from "./Editor";
@@ -19,12 +22,21 @@ export default function EditPage({ params: { id } }: PageProps) {
 
 function New() {
   usePageTitle("New job");
+  const namespace = useFirstNamespace();
   return (
     <>
       <Back href="/jobs" name="Jobs" />
-      <Editor title="New job" origin={{}} latest={null} />
+      <Allowed role="editor" namespace={namespace}>
+        <Editor title="New job" origin={namespace === "default" ? {} : { namespace }} latest={null} />
+      </Allowed>
     </>
   );
+}
+
+/** Where a new job begins: in the namespace `default`, or the first in which the user may write jobs. */
+function useFirstNamespace(): string {
+  const where = namespacesWith(useSession().grants, "editor");
+  return where === null || where.includes("default") ? "default" : (where[0] ?? "default");
 }
 
 function Clone({ from }: { from: string }) {
@@ -51,7 +63,11 @@ function Edit({ jobId }: { jobId: string }) {
     <>
       <Back href={`/jobs/${jobId}`} name={name} />
       <Ready query={query}>
-        {(job) => <Editor title={`Edit ${job.spec.name}`} origin={job.spec as unknown as Draft} latest={job} />}
+        {(job) => (
+          <Allowed role="editor" namespace={namespaceOf(job.spec)}>
+            <Editor title={`Edit ${job.spec.name}`} origin={job.spec as unknown as Draft} latest={job} />
+          </Allowed>
+        )}
       </Ready>
     </>
   );

@@ -4,6 +4,7 @@ import { Icon } from "../../components/icons";
 import { isObject, type Json } from "./draft";
 import { useField } from "./DraftContext";
 import { Several } from "./fields";
+import { SECRETS_LIST, SecretNames } from "./SecretNames";
 
 interface Entry {
   id: number;
@@ -31,6 +32,7 @@ export function EntriesField({ place, label, help, what }: Props) {
 
   return (
     <Several place={place} label={label} help={help}>
+      <SecretNames />
       {rows.map(({ id, name, value: text }, at) => (
         <div key={id} className="edit-row">
           <TextInput
@@ -46,6 +48,7 @@ export function EntriesField({ place, label, help, what }: Props) {
           <TextInput
             aria-label={`Value of ${what} ${at + 1}`}
             placeholder="value"
+            list={SECRETS_LIST}
             className="edit-code edit-row-value"
             autoComplete="off"
             spellCheck={false}

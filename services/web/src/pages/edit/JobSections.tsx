@@ -82,7 +82,7 @@ function HttpFields() {
         <TextField place="run.http.url" label="Address" code required placeholder="https://example.org/tasks/nightly" />
       </div>
       <AreaField place="run.http.body" label="Body" code />
-      <EntriesField place="run.http.headers" label="Headers" help="Sent with the call." what="header" />
+      <EntriesField place="run.http.headers" label="Headers" help="Sent with the call. A password is named as ${secret:NAME}." what="header" />
       <ListField
         place="run.http.expect_status"
         label="Statuses that are a success"
@@ -98,7 +98,7 @@ function ProcessFields({ kind }: { kind: string }) {
   if (isIdle("env", "run", kind)) return null;
   return (
     <>
-      <EntriesField place="env" label="Environment" help="Variables of the run. Not for secrets: whoever sees the job sees them." what="variable" />
+      <EntriesField place="env" label="Environment" help="Variables of the run. Whoever sees the job sees them: a password is named as ${secret:NAME} and kept among the secrets." what="variable" />
       <More title="User and directory" places={["working_directory", "run_as"]}>
         <TextField place="working_directory" label="Working directory" code placeholder="the worker's own" />
         <TextField place="run_as" label="Run as user" code placeholder="the worker's user" help="The worker must allow it" />

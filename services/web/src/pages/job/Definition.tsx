@@ -1,11 +1,11 @@
 import type { Job } from "../../api/types";
-import { leaves } from "./specDiff";
+import { leaves } from "./leaves";
 
 /** Every field of the definition that is not at its default. */
 export function Definition({ job }: { job: Job }) {
   return (
     <section className="panel" aria-label="Definition">
-      <table className="table field-changes">
+      <table className="table field-values">
         <thead>
           <tr>
             <th scope="col">Field</th>
@@ -19,7 +19,7 @@ export function Definition({ job }: { job: Job }) {
                 <code>{field}</code>
               </th>
               <td>
-                <pre className="change">{typeof value === "string" ? value : JSON.stringify(value, null, 1)}</pre>
+                <pre>{typeof value === "string" ? value : JSON.stringify(value, null, 1)}</pre>
               </td>
             </tr>
           ))}

@@ -2,16 +2,20 @@ import { Button, SegmentedControl } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { historyQuery, revertJob } from "../../api/master";
-import type { Job, JobHistory, JobVersion } from "../../api/types";
+import type { Job, JobHistory, JobSpec, JobVersion } from "../../api/types";
 import { useFilters } from "../../api/useFilters";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
-import { FieldChanges } from "../../components/FieldChanges";
+import { Changes } from "../../components/Changes";
 import { Icon } from "../../components/icons";
 import { useNotices } from "../../components/notices";
 import { Ready } from "../../components/states";
 import { Ago } from "../../components/When";
 import { eventText } from "../../components/words";
-import { specDiff } from "./specDiff";
+import { namespaceOf } from "../../session/rights";
+import { useMay } from "../../session/useSession";
+import { differenceOf } from "../edit/difference";
+import type { Draft } from "../edit/draft";
+import { leaves } from "./leaves";
 
 const FILTERS = { version: "", against: "before" };
 
@@ -23,6 +27,7 @@ export function Versions({ job }: { job: Job }) {
 
 function VersionsView({ job, history }: { job: Job; history: JobHistory }) {
   const [{ version, against }, change] = useFilters(FILTERS);
+  const may = useMay();
   const newestFirst = [...history.versions].reverse();
   const chosen = newestFirst.find((each) => keyOf(each) === version) ?? newestFirst[0];
   if (!chosen) return null;
@@ -53,12 +58,16 @@ function VersionsView({ job, history }: { job: Job; history: JobHistory }) {
             value={against}
             onChange={(value) => change({ against: value })}
           />
-          {chosen.spec && chosen.version !== job.version && <Revert job={job} to={chosen} />}
+          {chosen.spec && chosen.version !== job.version && may("editor", namespaceOf(job.spec)) && <Revert job={job} to={chosen} />}
         </div>
         {against === "now" ? (
-          <FieldChanges changes={specDiff(chosen.spec, job.spec)} before={`Version ${chosen.version}`} after="Now" />
+          <Changes changes={specDiff(chosen.spec, job.spec)} caption={`Version ${chosen.version} and now`} columns={[`Version ${chosen.version}`, "Now"]} />
         ) : (
-          <FieldChanges changes={changesOf(chosen)} before="Before" after={chosen.spec ? `Version ${chosen.version}` : "After"} />
+          <Changes
+            changes={changesOf(chosen)}
+            caption={`What version ${chosen.version} changed`}
+            columns={["Before", chosen.spec ? `Version ${chosen.version}` : "After"]}
+          />
         )}
       </section>
     </div>
@@ -87,7 +96,7 @@ function Revert({ job, to }: { job: Job; to: JobVersion }) {
           confirm={() => confirm(from)}
           close={() => ask(null)}
         >
-          <FieldChanges changes={specDiff(from.spec, to.spec)} before="Now" after={`Version ${to.version}`} />
+          <Changes changes={specDiff(from.spec, to.spec)} caption="What reverting changes" columns={["Now", `Version ${to.version}`]} />
         </ConfirmDialog>
       )}
     </>
@@ -96,6 +105,11 @@ function Revert({ job, to }: { job: Job; to: JobVersion }) {
 
 /** What a version changed; the first one made all of it. */
 const changesOf = (version: JobVersion) =>
-  version.changes.length === 0 && version.version === 1 ? specDiff(null, version.spec) : version.changes;
+  version.changes.length === 0 && version.version === 1 && version.spec
+    ? [...leaves(version.spec)].map(([field, after]) => ({ field, after }))
+    : version.changes;
+
+const specDiff = (before: JobSpec | null, after: JobSpec | null) =>
+  differenceOf((before ?? {}) as unknown as Draft, (after ?? {}) as unknown as Draft);
 
 const keyOf = ({ version, position }: JobVersion): string => `${version}.${position}`;

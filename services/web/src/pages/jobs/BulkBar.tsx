@@ -2,10 +2,12 @@ import { Button } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { deleteJob, pauseJob, resumeJob, runJob } from "../../api/master";
-import type { Job } from "../../api/types";
+import type { Job, Role } from "../../api/types";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { Icon, type IconName } from "../../components/icons";
 import { useNotices } from "../../components/notices";
+import { lackingIn, namespaceOf } from "../../session/rights";
+import { useSession } from "../../session/useSession";
 import { type BulkProgress, forEachJob } from "./bulk";
 
 type Command = "run" | "pause" | "resume" | "delete";
@@ -14,14 +16,15 @@ interface Doing {
   icon: IconName;
   label: string;
   done: string; // of so many jobs
+  needs: Role; // in the namespace of each
   send(jobId: string): Promise<unknown>;
 }
 
 const DOINGS: Record<Command, Doing> = {
-  run: { icon: "play", label: "Run now", done: "asked to run", send: runJob },
-  pause: { icon: "pause", label: "Pause", done: "paused", send: pauseJob },
-  resume: { icon: "resume", label: "Resume", done: "resumed", send: resumeJob },
-  delete: { icon: "trash", label: "Delete", done: "deleted", send: (jobId) => deleteJob(jobId) },
+  run: { icon: "play", label: "Run now", done: "asked to run", needs: "operator", send: runJob },
+  pause: { icon: "pause", label: "Pause", done: "paused", needs: "operator", send: pauseJob },
+  resume: { icon: "resume", label: "Resume", done: "resumed", needs: "operator", send: resumeJob },
+  delete: { icon: "trash", label: "Delete", done: "deleted", needs: "editor", send: (jobId) => deleteJob(jobId) },
 };
 
 interface Props {
@@ -38,7 +41,10 @@ export function BulkBar({ selected, total, selectAll, clear }: Props) {
   const stop = useRef(new AbortController());
   const client = useQueryClient();
   const notices = useNotices();
+  const { grants } = useSession();
   const count = selected.size;
+  const namespaces = [...selected.values()].map(({ spec }) => namespaceOf(spec));
+  const lacking = (role: Role): string[] => lackingIn(grants, role, namespaces);
 
   const perform = async (command: Command): Promise<void> => {
     stop.current = new AbortController();
@@ -64,15 +70,19 @@ export function BulkBar({ selected, total, selectAll, clear }: Props) {
         </button>
       )}
       <div className="actions">
-        {Object.entries(DOINGS).map(([command, { icon, label }]) => (
-          <Button key={command} leftSection={<Icon name={icon} />} onClick={() => ask(command as Command)}>
-            {label}
-          </Button>
-        ))}
+        {Object.entries(DOINGS).map(
+          ([command, { icon, label, needs }]) =>
+            lacking(needs).length === 0 && (
+              <Button key={command} leftSection={<Icon name={icon} />} onClick={() => ask(command as Command)}>
+                {label}
+              </Button>
+            ),
+        )}
         <Button variant="subtle" color="gray" onClick={clear}>
           Clear
         </Button>
       </div>
+      <Lacking role="operator" namespaces={lacking("operator")} />
       {asked && (
         <ConfirmDialog
           title={`${DOINGS[asked].label}: ${jobsText(count)}`}
@@ -91,6 +101,17 @@ export function BulkBar({ selected, total, selectAll, clear }: Props) {
         </ConfirmDialog>
       )}
     </div>
+  );
+}
+
+/** Why the commands are not there: some of the jobs are where the user may not. */
+function Lacking({ role, namespaces }: { role: Role; namespaces: string[] }) {
+  if (namespaces.length === 0) return null;
+  return (
+    <p className="detail">
+      You are no {role} in {namespaces.slice(0, 3).join(", ")}
+      {namespaces.length > 3 && ` and ${namespaces.length - 3} more`}: choose others for commands.
+    </p>
   );
 }
 

@@ -4,6 +4,8 @@ import { Link } from "wouter";
 import type { Job } from "../../api/types";
 import { Icon } from "../../components/icons";
 import { useNotices } from "../../components/notices";
+import { namespaceOf } from "../../session/rights";
+import { useMay } from "../../session/useSession";
 import { RunNowDialog } from "../job/RunNowDialog";
 import { usePause } from "../job/usePause";
 
@@ -12,6 +14,7 @@ export function JobRowActions({ job }: { job: Job }) {
   const [asking, ask] = useState(false);
   const { busy, toggle, enabled } = usePause(job);
   const notices = useNotices();
+  const may = useMay();
   const { name } = job.spec;
   const requested = (executionId: string): void => {
     ask(false);
@@ -21,6 +24,7 @@ export function JobRowActions({ job }: { job: Job }) {
       </>,
     );
   };
+  if (!may("operator", namespaceOf(job.spec))) return null;
   const pause = `${enabled ? "Pause" : "Resume"}: ${name}`;
   return (
     <div className="jobs-row-actions">

@@ -12,6 +12,8 @@ import { Pager } from "../../components/Pager";
 import { Empty, Ready } from "../../components/states";
 import { StaleBanner } from "../../components/Trouble";
 import { usePageTitle } from "../../components/usePageTitle";
+import { holdsSomewhere } from "../../session/rights";
+import { useSession } from "../../session/useSession";
 import { BulkBar } from "./BulkBar";
 import { isFiltered, JOB_FILTERS, type JobFilters } from "./filters";
 import { JobsFilters } from "./JobsFilters";
@@ -28,6 +30,8 @@ export default function JobsPage() {
   const pages = usePages();
   const selection = useSelection();
   const notices = useNotices();
+  const { grants } = useSession();
+  const mayCreate = holdsSomewhere(grants, "editor");
   const jobs = useQuery(jobsQuery({ ...filters, cursor: pages.cursor, limit: PAGE_SIZE }));
   const recent = useRecentRuns(jobs.data?.jobs.map((job) => job.job_id) ?? []);
 
@@ -46,15 +50,17 @@ export default function JobsPage() {
           Jobs {jobs.data && <span className="count">{jobs.data.total.toLocaleString("en")}</span>}
         </h1>
         <JobsFilters filters={filters} change={change} />
-        <Button component={Link} href="/jobs/new" variant="filled" leftSection={<Icon name="plus" />}>
-          New job
-        </Button>
+        {mayCreate && (
+          <Button component={Link} href="/jobs/new" variant="filled" leftSection={<Icon name="plus" />}>
+            New job
+          </Button>
+        )}
       </div>
       <Ready query={jobs} rows={12}>
         {(data) => (
           <>
             {!jobs.error && recent.error && <StaleBanner error={recent.error} knownAt={recent.dataUpdatedAt || null} />}
-            {data.jobs.length === 0 && (isFiltered(filters) ? <NoMatch filters={filters} /> : <NoJobs />)}
+            {data.jobs.length === 0 && (isFiltered(filters) ? <NoMatch filters={filters} /> : <NoJobs mayCreate={mayCreate} />)}
             {selection.jobs.size > 0 && (
               <BulkBar selected={selection.jobs} total={data.total} selectAll={selectAll} clear={selection.clear} />
             )}
@@ -86,7 +92,8 @@ function NoMatch({ filters: { q } }: { filters: JobFilters }) {
   return <Empty title={q ? `No job matches “${q}”` : "No job matches these filters"} />;
 }
 
-function NoJobs() {
+function NoJobs({ mayCreate }: { mayCreate: boolean }) {
+  if (!mayCreate) return <Empty title="No jobs yet, where you may see them" />;
   return (
     <Empty title="No jobs yet">
       <p>

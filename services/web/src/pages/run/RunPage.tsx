@@ -17,6 +17,7 @@ import { usePageTitle } from "../../components/usePageTitle";
 import { OutputView } from "../../output/OutputView";
 import { useRun } from "../../output/useRun";
 import type { PageProps } from "../../routes";
+import { useMay } from "../../session/useSession";
 import { Attempts } from "./Attempts";
 import { Phases } from "./Phases";
 import { RunFacts } from "./RunFacts";
@@ -33,6 +34,7 @@ function FollowedRun({ service, executionId }: { service: Service; executionId: 
   const source = useMemo(() => new RunOutput(service, executionId), [service, executionId]);
   const { followed, buffer } = useRun(source);
   const { execution, connection } = followed;
+  const may = useMay();
   const jobId = executionId.split(".")[0] ?? ""; // an execution id begins with its job's
   usePageTitle(execution ? `${execution.job_name}: ${statusText(execution.status)}` : "Run");
 
@@ -47,7 +49,7 @@ function FollowedRun({ service, executionId }: { service: Service; executionId: 
           <h1>Run{execution && <> of {execution.job_name}</>}</h1>
           {execution && <StatusBadge status={execution.status} />}
         </div>
-        {execution?.status === "running" && <Kill execution={execution} />}
+        {execution?.status === "running" && may("operator", execution.namespace) && <Kill execution={execution} />}
       </div>
       {connection.kind === "refused" && <Trouble error={connection.error} />}
       {execution && (

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { drainWorker, undrainWorker } from "../../api/master";
 import type { Worker } from "../../api/types";
 import { useNotices } from "../../components/notices";
+import { useMay } from "../../session/useSession";
 
 /** Let the worker claim nothing more, or let it claim again. Neither touches what it runs. */
 export function DrainButton({ worker }: { worker: Worker }) {
@@ -17,6 +18,8 @@ export function DrainButton({ worker }: { worker: Worker }) {
     },
     onError: (error) => notices.failed(error),
   });
+  const may = useMay();
+  if (!may("operator")) return null;
   const name = drained ? "Undrain" : "Drain";
   return (
     <Button disabled={isPending} onClick={() => mutate()} aria-label={`${name}: ${worker.worker_id}`}>

@@ -1,0 +1,12 @@
+import type { ReactNode } from "react";
+import { Loading } from "../components/states";
+import { LoginNotice, Trouble } from "../components/Trouble";
+import { useSessionState } from "./useSession";
+
+/** The pages, once it is known who looks at them. They stay when the session is over, with what was typed. */
+export function LoggedIn({ children }: { children: ReactNode }) {
+  const state = useSessionState();
+  if (state.kind === "asking") return state.error ? <Trouble error={state.error} /> : <Loading />;
+  if (state.kind === "over" && state.last === null) return <LoginNotice />;
+  return children;
+}
