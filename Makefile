@@ -28,7 +28,7 @@ demo: setup ## The same, with a handful of example jobs
 	@exec $(BIN)/dcron up --demo $(UP)
 
 ##@ Work on it
-.PHONY: setup python etcd chromium web check test robustness bench screenshots lock clean help
+.PHONY: setup python etcd chromium web check test robustness bench screenshots audit lock clean help
 setup: python etcd $(STAMPS)/mongodb $(STAMPS)/kafka $(STAMPS)/kafka-archive web ## Set up what is missing, all inside this folder (etcd: from Debian's packages)
 
 check: python $(if $(wildcard $(WEB)/node_modules),$(STAMPS)/api-types) ## Format, lint, types, import contracts, schema drift: under a minute
@@ -53,11 +53,16 @@ screenshots: setup chromium ## Pictures of the main pages into docs/images, from
 	@mkdir -p docs/images
 	@cd $(WEB) && node screenshots/take.mjs
 
+# What is shipped, and what is bundled into the page. Either may be out of reach: that is a failure, not a pass.
+audit: $(STAMPS)/audit ## Ask PyPI and npm for known vulnerabilities of the locked packages
+	$(TOOLS)/audit/bin/pip-audit --disable-pip --require-hashes --strict --progress-spinner off -r deploy/requirements.lock
+	npm --prefix $(WEB) audit --omit=dev
+
 lock: $(STAMPS)/uv ## Choose the versions of all dependencies anew
 	$(call say,"choosing versions")
 	$(UV) pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
 	$(UV) pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements.lock pyproject.toml -o deploy/requirements.lock
-	cd deploy/local && for name in uv mongodb; do \
+	cd deploy/local && for name in uv mongodb audit; do \
 		UV_PYTHON_DOWNLOADS=never ../../$(TOOLS)/uv/bin/uv pip compile -q --upgrade --universal --python-version 3.11 \
 			--generate-hashes --no-emit-index-url --no-header $$name-requirements.in -o $$name-requirements.lock; done
 
@@ -112,6 +117,11 @@ $(STAMPS)/mongodb: deploy/local/mongodb-requirements.lock $(STAMPS)/uv
 	$(call say,"SecantusDB$(comma) which speaks MongoDB's protocol$(comma) into $(TOOLS)/mongodb")
 	@test -x $(TOOLS)/mongodb/bin/python || $(UV) venv --quiet --python $(PYTHON) $(TOOLS)/mongodb
 	@$(UV) pip sync --quiet --compile-bytecode --python $(TOOLS)/mongodb/bin/python --require-hashes $<
+	@touch $@
+
+$(STAMPS)/audit: deploy/local/audit-requirements.lock $(STAMPS)/uv
+	@test -x $(TOOLS)/audit/bin/python || $(UV) venv --quiet --python $(PYTHON) $(TOOLS)/audit
+	@$(UV) pip sync --quiet --python $(TOOLS)/audit/bin/python --require-hashes $<
 	@touch $@
 
 $(STAMPS)/kafka: deploy/local/kafka-pom.xml deploy/local/kafka-log4j2.xml

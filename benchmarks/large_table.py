@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.signed import signed_put
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.keys import Keys
 from dcron_core.ports.store import Put, Transaction
@@ -48,7 +49,7 @@ async def fill(address: str, entries: Iterable[JobEntry], consumed: datetime) ->
     """Write jobs into the etcd at `address`, with cursors that have consumed all ticks up to an instant."""
     puts: list[Put] = []
     for entry in entries:
-        puts.append(Put(KEYS.job(entry.job_id), encode(entry)))
+        puts.append(signed_put(KEYS, KEYS.job(entry.job_id), encode(entry)))
         if entry.spec.schedule is not None:
             execution_id = f"{entry.job_id}.t{consumed.timestamp() * 1000:.0f}.1"
             cursor = TickCursor(tick=consumed, worker_id="worker-of-old-0198f5a0", execution_id=execution_id)

@@ -22,13 +22,14 @@ from aiokafka import AIOKafkaProducer
 from msgspec import Struct
 
 from benchmarks.results import BenchmarkError, Result, result
+from benchmarks.signed import signed_put
 from benchmarks.stack import running_servers, running_service
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
 from dcron_core.clock import SystemClock
 from dcron_core.keys import Keys
 from dcron_core.ports.log import Topic
-from dcron_core.ports.store import KeyValueStore, Put, Transaction
+from dcron_core.ports.store import KeyValueStore, Transaction
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import JobSpec, Limits, Run
 from dcron_schemas.state import JobEntry, RunWanted, WorkerEntry
@@ -112,9 +113,9 @@ async def _by_worker(store: KeyValueStore, kind: str, round_: int) -> Cost:
     wanted = RunWanted(
         execution_id=execution_id, job_id=kind, trigger="request", requested_at=now, requested_by="benchmark"
     )
-    await store.transact(Transaction((), (Put(KEYS.job(kind), encode(job)),)))
+    await store.transact(Transaction((), (signed_put(KEYS, KEYS.job(kind), encode(job)),)))
     began_s, cpu_began_s = time.perf_counter(), _cpu_s(pid)
-    await store.transact(Transaction((), (Put(KEYS.run(execution_id), encode(wanted)),)))
+    await store.transact(Transaction((), (signed_put(KEYS, KEYS.run(execution_id), encode(wanted)),)))
     while (await store.read_prefix(KEYS.runs)).items or (await store.read_prefix(KEYS.executions)).items:
         if time.perf_counter() - began_s > DONE_WITHIN_S:
             raise BenchmarkError(f"Kafka did not have all output of {execution_id} in {DONE_WITHIN_S:g} s")

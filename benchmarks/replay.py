@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from benchmarks.results import BenchmarkError, Result, percentile, result
+from benchmarks.signed import SIGNATURES
 from benchmarks.stack import running_servers
 from dcron_core.adapters.etcd import EtcdStore
 from dcron_core.adapters.kafka import KafkaLog
@@ -158,7 +159,7 @@ async def _rebuilt(log: KafkaLog, store: KeyValueStore) -> Result:
     bare_s = await _written_bare(store)
     keys = Keys("/rebuilt/")
     began_s = time.perf_counter()
-    await rebuild(store, JobLog(log, TOPIC), keys)
+    await rebuild(store, JobLog(log, TOPIC), keys, SIGNATURES)
     took_s = time.perf_counter() - began_s
     found = len((await store.read_prefix(keys.jobs)).items)
     if found != JOBS:

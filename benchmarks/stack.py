@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from msgspec import Struct
 
 from benchmarks.results import BenchmarkError
+from benchmarks.signed import ENVIRONMENT
 from dcron_core.clock import SystemClock
 from dcron_core.ids import IdSource
 from dcron_standalone.children import Starter
@@ -67,7 +68,7 @@ def running_stack(settings: Mapping[str, str] | None = None) -> Iterator[Running
         )
         directory = DataDirectory(data)
         access = Access(options.master_url, directory.token(IdSource()))
-        directory.audit_key(IdSource())
+        directory.make_keys(IdSource())
         stack = Stack(options, directory, access, Interruption(threading.Event(), threading.Event()), SystemClock())
         try:
             stack.start()
@@ -115,6 +116,7 @@ def started_service(component: str, settings: Mapping[str, str]) -> Iterator[Sup
             [sys.executable, "-P", "-m", "dcron_standalone", component],
             environment=environment
             | JOB_USER
+            | ENVIRONMENT
             | {"DCRON_TOKEN": TOKEN, f"DCRON_{variable}_PORT": str(port), "DCRON_WORKER_DATA": str(data), **settings},
             log=data / f"{component}.log",
             url=f"http://{LOOPBACK}:{port}",

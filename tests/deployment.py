@@ -99,7 +99,7 @@ class Deployment:
         """Start services; do not wait for them."""
         for name in names:
             self._populate(self.services[name])
-            command = [self._local(name, word) for word in self.services[name].command]
+            command = [self.local(name, word) for word in self.services[name].command]
             command = [*self._entrypoint(name), *command]
             if name.startswith("kafka-"):
                 command = ["sh", "-euc", self._kafka_start(name)]
@@ -142,7 +142,7 @@ class Deployment:
         """Return the secret's connection string as it is for the stand-in: one host, no replica set of that name."""
         file = self.secrets / "mongo-url"
         url = file.read_text().replace("mongo-1:27017,mongo-2:27017,mongo-3:27017", "mongo-1:27017")
-        url = self._local("mongo-1", url.replace("replicaSet=dcron", "directConnection=true"))
+        url = self.local("mongo-1", url.replace("replicaSet=dcron", "directConnection=true"))
         file.write_text(url)
         return url
 
@@ -159,7 +159,7 @@ class Deployment:
     def run_once(self, name: str) -> None:
         """Run a service that ends; raise AssertionError with its words if it fails."""
         self._populate(self.services[name])
-        command = [self._local(name, word) for word in self.services[name].command]
+        command = [self.local(name, word) for word in self.services[name].command]
         done = subprocess.run(
             command, env=self.environment(name), capture_output=True, text=True, timeout=120, check=False
         )
@@ -179,7 +179,7 @@ class Deployment:
 
     def kafka_program(self, program: str, name: str, *arguments: str) -> str:
         """Return what a program of Kafka's bin/ prints that is run in a broker's container."""
-        address = self._local(name, f"{name}:9092")
+        address = self.local(name, f"{name}:9092")
         properties = self.root(name) / "etc/dcron/client.properties"
         connection = [f"--bootstrap-server={address}", f"--command-config={properties}"]
         done = subprocess.run(
@@ -200,7 +200,7 @@ class Deployment:
 
     def check(self, name: str) -> "subprocess.CompletedProcess[str]":
         service = self.services[name]
-        command = [self._local(name, word) for word in service.health_check]
+        command = [self.local(name, word) for word in service.health_check]
         seconds = float(service.text["healthcheck"]["timeout"].removesuffix("s"))
         try:
             return subprocess.run(
@@ -211,9 +211,11 @@ class Deployment:
 
     def environment(self, name: str) -> dict[str, str]:
         """Return what the service has in its environment, and nothing of ours but where programs are."""
-        own = {key: self._local(name, value) for key, value in self.services[name].environment.items()}
+        own = {key: self.local(name, value) for key, value in self.services[name].environment.items()}
         ours = {key: os.environ[key] for key in INHERITED if key in os.environ}
         ours["PATH"] = f"{self._bin}:{ours['PATH']}"
+        if "FORWARDED_ALLOW_IPS" in own:
+            own["FORWARDED_ALLOW_IPS"] = LOOPBACK  # where the proxy is here
         return ours | own | self._own_port(name)
 
     def _own_port(self, name: str) -> dict[str, str]:
@@ -252,9 +254,9 @@ class Deployment:
             shutil.copytree(source, place)
         else:
             text = re.sub(r"^ *client_allowed_sans:.*\n", "", source.read_text(), flags=re.MULTILINE)
-            place.write_text(self._local(name, text))
+            place.write_text(self.local(name, text))
 
-    def _local(self, name: str, text: str) -> str:
+    def local(self, name: str, text: str) -> str:
         """Return a text of the service's with this machine's ports and paths."""
         others = "|".join(sorted(self.services, key=len, reverse=True))
         text = re.sub(rf"\b({others}):(\d+)\b", lambda it: f"{LOOPBACK}:{self.port(it[1], it[2])}", text)

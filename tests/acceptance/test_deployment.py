@@ -5,6 +5,7 @@ by deploy/smoke through the file's proxy. tests/deployment.py says what is other
 One cluster for all tests of this file: it takes half a minute to start."""
 
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -63,13 +64,24 @@ def test_the_smoke_script_finds_that_all_holds_and_a_master_may_die(deployment: 
     deployment.wait_healthy("master-1")
 
 
-def test_the_smoke_script_fails_when_no_master_is_left(deployment: Deployment) -> None:
-    both = " ".join(str(deployment.pid(name)) for name in MASTERS)
-    done = smoke(deployment, stop=f"kill -9 {both}", start="true", DCRON_SMOKE_PATIENCE_S="3")
-    assert done.returncode == 1
-    assert "FAILED  with master-1 killed" in done.stdout
-    deployment.start(*MASTERS)
-    deployment.wait_healthy(*MASTERS)
+def test_the_link_of_the_first_user_logs_in(deployment: Deployment) -> None:
+    """`deploy/link` runs this in a master's container; the link works once, and leads to the proxy."""
+    script = (DEPLOY / "link").read_text()
+    (url,) = re.findall(r"DCRON_URL=(\S+) master-1 dcron link", script)
+    environment = deployment.environment("master-1") | {"DCRON_URL": deployment.local("master-1", url)}
+    program = Path(sys.executable).with_name("dcron")
+    made = subprocess.run([program, "link"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith(f"{deployment.origin}/login?link=")
+    trust = ssl.create_default_context(cafile=str(deployment.secrets / "ca.crt"))
+    with httpx.Client(base_url=deployment.origin, verify=trust, trust_env=False) as browser:
+        assert browser.get(made.stdout.strip()).status_code == 303
+        assert browser.get("/api/v1/session").json()["user"] == "admin"
+        assert {cookie.secure for cookie in browser.cookies.jar} == {True}
+        assert browser.get("/metrics").status_code == 404, "not through the proxy"
+    with httpx.Client(base_url=deployment.origin, verify=trust, trust_env=False) as thief:
+        assert thief.get(made.stdout.strip()).status_code != 303
+    assert made.stdout.partition("link=")[2].strip() not in deployment.log("proxy"), "what logs in is in no log"
 
 
 def test_no_service_was_refused_what_it_needs(deployment: Deployment) -> None:
@@ -134,12 +146,23 @@ def test_prometheus_gets_the_metrics_of_every_service_and_reads_the_rules(deploy
     assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
 
 
+def test_the_smoke_script_fails_when_no_master_is_left(deployment: Deployment) -> None:
+    """The last test of this file: it leaves none."""
+    both = " ".join(str(deployment.pid(name)) for name in MASTERS)
+    done = smoke(deployment, stop=f"kill -9 {both}", start="true", SMOKE_PATIENCE_S="3")
+    assert done.returncode == 1
+    assert "FAILED  with master-1 killed" in done.stdout
+
+
 def targets_up(deployment: Deployment, client: httpx.Client) -> set[str]:
     """Return the services that Prometheus has got metrics of."""
     try:
-        targets = client.get("/api/v1/targets").json()["data"]["activeTargets"]
+        answer = client.get("/api/v1/targets")
     except httpx.TransportError:
-        return set()  # it starts
+        return set()
+    if answer.status_code == 503:  # it starts
+        return set()
+    targets = answer.json()["data"]["activeTargets"]
     addresses = {target["labels"]["instance"] for target in targets if target["health"] == "up"}
     return {
         name for name, port in deployment.listening().items() if {f"127.0.0.1:{port}", f"localhost:{port}"} & addresses

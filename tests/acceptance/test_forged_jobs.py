@@ -33,10 +33,10 @@ def value_of(cluster: Cluster, job_id: str) -> bytes:
 
 
 def refused(cluster: Cluster) -> dict[str, float]:
-    """Return the metric of the first worker, by reason."""
+    """Return the metric of the first worker, by reason, as far as it has grown."""
     text = httpx.get(f"{cluster.all_of('worker')[0].url}/metrics", headers=_token(cluster), trust_env=False).text
     found = re.findall(r'^dcron_worker_definitions_refused_total\{reason="(\w+)"\} (\S+)$', text, re.MULTILINE)
-    return {reason: float(count) for reason, count in found}
+    return {reason: float(count) for reason, count in found if float(count)}
 
 
 def _token(cluster: Cluster) -> dict[str, str]:
@@ -142,7 +142,12 @@ def test_an_old_version_brought_back_runs_and_is_named(cluster: Cluster, tmp_pat
         wait_until(lambda: evil.traces == ["new", "old"], "the old version to run again: nobody knows better")
         assert refused(cluster) == {}
         assert "different" in dcron(cluster, "verify", code=1)
-        dcron(cluster, "repair")
+        said = _tool(cluster, "repair", DCRON_SIGNING_KEY="")
+        assert "what is written is not signed; workers with DCRON_TRUSTED_KEYS refuse it" in said
+        wait_until(lambda: refused(cluster) == {"unsigned": 1.0}, "the worker to refuse it")
+        assert "unsigned" in dcron(cluster, "verify", code=1)
+        assert "workers with DCRON_TRUSTED_KEYS refuse" not in _tool(cluster, "repair")
+        assert "is the fold of the log" in dcron(cluster, "verify")
         assert taken_apart(value_of(cluster, job_id)).rest != taken_apart(old).rest
 
 
@@ -192,12 +197,21 @@ def test_keys_are_changed_without_a_missed_tick(cluster: Cluster) -> None:
 
 
 def _resign(cluster: Cluster) -> str:
-    environment = cluster.environment() | {"DCRON_SIGNING_KEY": OTHER_SIGNING_KEY, "DCRON_TRUSTED_KEYS": BOTH}
+    return _tool(cluster, "resign", DCRON_SIGNING_KEY=OTHER_SIGNING_KEY, DCRON_TRUSTED_KEYS=BOTH)
+
+
+def _tool(cluster: Cluster, name: str, **settings: str) -> str:
+    """Run `dcron log …` with these settings; return all that it printed."""
     done = subprocess.run(
-        [*dcron_command(), "log", "resign"], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [*dcron_command(), "log", name],
+        env=cluster.environment() | {"COLUMNS": "300"} | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, (done.stdout, done.stderr)
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def _stop(cluster: Cluster, service: Supervised) -> None:

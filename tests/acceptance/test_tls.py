@@ -184,6 +184,7 @@ def test_a_job_is_made_run_and_seen_live(secured: Secured, services: Services) -
     assert "trouble\n" in seen.stderr
     wait_until(lambda: dcron(secured, master.url, "logs", "greeting").stdout == "hello by wss\n", "it to be stored")
     assert "1 jobs" in dcron(secured, master.url, "log", "verify").stdout
+    assert "nothing is wrong" in dcron(secured, master.url, "doctor", DCRON_LOG_INGESTER_URL=url).stderr
 
     said = dcron(secured, master.url, "job", "ls", code=1, DCRON_CA="").stderr
     assert "DCRON_CA names the file of authorities to trust" in said

@@ -26,6 +26,7 @@ from dcron_standalone.supervision import Supervised
 from tests.cluster import TOKEN, Cluster, wait_until
 from tests.command_clients import Clients
 from tests.naive_fold import NaiveFold
+from tests.signing_keys import PUBLIC_KEY
 from tests.validators import acknowledged_commands_are_in_the_log, histories_are_linearizable
 from tests.witness import Witness
 
@@ -112,7 +113,7 @@ async def test_masters_that_die_lose_no_command_and_double_none(cluster: Cluster
         f"{clients.tries} tries, deaths {dict(deaths.count)}, {len(values)} records, {len(revisions(seen))} revisions"
     )
     naive = NaiveFold.of(values)
-    witness = Witness(naive, keys)
+    witness = Witness(naive, keys, PUBLIC_KEY)
     for events in revisions(seen):
         witness.see(events)
     assert clients.unexpected == []

@@ -17,7 +17,7 @@ import pytest
 
 from dcron_core.clock import Clock
 from dcron_worker import program as started
-from dcron_worker import run_ledger, runner, service, spool
+from dcron_worker import run_ledger, runner, service, spool, start
 from dcron_worker.guard import Guard
 from dcron_worker.output import Chunk
 from dcron_worker.process import Process
@@ -178,7 +178,7 @@ async def _no_output(process: Process, _clock: Clock) -> AsyncIterator[AsyncIter
 
 
 @asynccontextmanager
-async def _no_http(_app: object, _bound: object) -> AsyncIterator[int]:
+async def _no_http(*_: object) -> AsyncIterator[int]:
     yield 0
 
 
@@ -196,14 +196,15 @@ def simulated_outside(machines: Machines) -> Iterator[None]:
     """Let workers that are opened within find the simulated world outside of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "start_process", machines.start)
-        patch.setattr(runner, "program_of", _not_looked_for)
+        patch.setattr(start, "program_of", _not_looked_for)
         patch.setattr(runner, "output_of", _no_output)
         patch.setattr(run_ledger, "end_left_over", machines.end_left_over)
         patch.setattr(run_ledger, "end_marked", machines.end_marked)
         patch.setattr(service, "Guard", SimulatedGuard)
         patch.setattr(service, "listen", lambda *_: _NoSocket())
         patch.setattr(service, "serving", _no_http)
-        patch.setattr(service, "_application", lambda *_: None)
+        patch.setattr(service, "_routes", lambda *_: None)
+        patch.setattr(service, "surrounded", lambda *_, **__: None)
         patch.setattr(spool, "lock_directory", _unlocked)
         patch.setattr(spool, "sync_files", lambda *_: None)
         yield

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
+from dcron_core.access.signing import Signatures, taken_apart
 from dcron_core.adapters.memory import MemoryLog, MemoryStore
 from dcron_core.clock import Clock
 from dcron_core.mirror import Mirror, follow
@@ -15,11 +16,15 @@ from dcron_core.ports.store import KeyValue, Removed
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
 from dcron_schemas.events import EventData, JobEvent, LogOpened, LogRecordSkipped
+from tests.naive_directory import Bounds
 from tests.naive_fold import Jobs, NaiveFold
 from tests.services import JOB_EVENTS, KEYS
+from tests.signing_keys import MASTERS_KEYS, PUBLIC_KEY
 from tests.stateful.connections import LogConnection, StoreConnection
 from tests.virtual_time import BEGINNING, VirtualClock, VirtualLoop
 from tests.witness import Witness
+
+SIGNATURES = Signatures(**MASTERS_KEYS)
 
 
 class WatchedStore(MemoryStore):
@@ -64,11 +69,11 @@ class Running:
 class World:
     """Everything, at one instant. Time passes in `loop.turn`, `loop.settle` and `loop.advance` only."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, bounds: Bounds | None = None) -> None:
         self.loop = VirtualLoop()
         clock = VirtualClock(self.loop)
-        self.naive = NaiveFold(window)
-        self.witness = Witness(self.naive, KEYS)
+        self.naive = NaiveFold(window, bounds=bounds or Bounds())
+        self.witness = Witness(self.naive, KEYS, PUBLIC_KEY)
         self.store = WatchedStore(clock, self.witness)
         self.log = ToldLog(clock, self.naive)
         self.mirror = Mirror()  # of the jobs, as a worker sees them
@@ -91,7 +96,7 @@ class World:
     def start_master(self) -> None:
         self._opened += 1
         store, log = StoreConnection(self.store), LogConnection(self.log)
-        projector = Projector(store, log, KEYS, JOB_EVENTS)
+        projector = Projector(store, log, KEYS, JOB_EVENTS, signatures=SIGNATURES)
         opening = event(f"opening-{self._opened}", "", LogOpened(f"log-{self._opened}"))
         task = self.loop.create_task(projector.run(opening))
         self.masters.append(Running(projector, store, log, task))
@@ -117,7 +122,8 @@ class World:
 
     def mirrored(self) -> Jobs:
         """Return the jobs as a worker sees them."""
-        return {item.key.removeprefix(KEYS.jobs): json.loads(item.value) for item in self.mirror.items.values()}
+        items = self.mirror.items.values()
+        return {item.key.removeprefix(KEYS.jobs): json.loads(taken_apart(item.value).rest) for item in items}
 
     async def _watch(self) -> None:
         async for update in follow(self.store, KEYS.jobs):

@@ -6,6 +6,7 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,7 +29,12 @@ from dcron_standalone.cli import app
 from dcron_standalone.components import COMPONENTS
 from tests.compose_file import DEPLOY, SECRETS, raw, services
 
-FIXED = {"DCRON_UID": "10001", "DCRON_GID": "10001", "TRUSTED_KEYS": "a" * 64, "ORIGIN": "https://localhost:8443"}
+FIXED = {
+    "CONTAINER_UID": "10001",
+    "CONTAINER_GID": "10001",
+    "TRUSTED_KEYS": "a" * 64,
+    "ORIGIN": "https://localhost:8443",
+}
 SERVICES = services(FIXED)
 OURS = [name for name, service in SERVICES.items() if service.is_ours]
 STORES = [name for name in SERVICES if name.startswith(("etcd-", "kafka-", "mongo-"))]
@@ -82,7 +88,7 @@ def test_the_command_is_one_that_dcron_has_and_the_name_says_it(name: str) -> No
 def test_every_variable_is_a_setting_of_that_service_and_all_together_add_up(name: str, made: Path) -> None:
     """`load` refuses what no part of dcron knows and looks at certificates and keys; nobody is given another's."""
     settings = settings_of(name, made)
-    own = set(variables_of(type(settings))) | {"DCRON_CA"}
+    own = set(variables_of(type(settings))) | {"DCRON_CA", "FORWARDED_ALLOW_IPS"}
     assert set(SERVICES[name].environment) - own == set()
     assert settings.host == "0.0.0.0"
 
@@ -118,8 +124,26 @@ def test_the_page_and_the_log_ingester_have_one_origin(made: Path) -> None:
         master, ingester = settings_of(f"master-{number}", made), settings_of(f"log-ingester-{number}", made)
         assert isinstance(master, MasterSettings)
         assert isinstance(ingester, LogIngesterSettings)
-        assert master.log_ingester_url == ingester.allowed_origins == origin == "https://localhost:8443"
+        assert (
+            master.log_ingester_url
+            == master.public_url
+            == ingester.allowed_origins
+            == origin
+            == "https://localhost:8443"
+        )
     assert SERVICES["proxy"].text["ports"] == ["127.0.0.1:8443:8443"]
+
+
+def test_a_client_has_the_address_that_the_proxy_says_and_nobody_else(made: Path) -> None:
+    """Limits of rates and of guessing are by address; a job on a worker could otherwise choose its own."""
+    address = ip_address(SERVICES["proxy"].text["networks"]["services"]["ipv4_address"])
+    (config,) = raw()["networks"]["services"]["ipam"]["config"]
+    assert address in ip_network(config["subnet"])
+    assert address not in ip_network(config["ip_range"])
+    assert {SERVICES[name].environment["FORWARDED_ALLOW_IPS"] for name in OURS} == {str(address)}
+    proxy = (DEPLOY / "proxy" / "haproxy.cfg").read_text()
+    assert "option forwardfor" in proxy
+    assert "http-request del-header X-Forwarded-For" in proxy, "what the client says of itself does not count"
 
 
 def test_workers_do_not_share_their_data() -> None:
@@ -151,6 +175,12 @@ def test_what_a_service_waits_for_is_there_and_can_be_waited_for(name: str) -> N
         else:
             assert wait["condition"] == "service_completed_successfully"
             assert SERVICES[other].text["restart"] == "on-failure"
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_ends_is_waited_for_by_what_lasts(name: str) -> None:
+    """Else `docker compose up --wait`, which deploy/up calls, takes its end for a failure."""
+    assert [other for other in LASTING if name in SERVICES[other].text.get("depends_on", {})]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 
+from dcron_core.access.middleware import PROBES
 from dcron_core.settings import CLIENT_VARIABLES, known_variables
 from tests.certificates import Authority
 from tests.compose_file import DEPLOY, raw
@@ -84,6 +85,7 @@ def test_the_image_says_how_to_ask_for_its_health() -> None:
     assert check[-2:] == ["CMD", '["dcron-health"]']
     (copied,) = [arguments for arguments in instructions("COPY") if "/usr/local/bin/dcron-health" in arguments]
     assert (REPOSITORY / copied[-2]).read_text().startswith("#!/usr/bin/env python3\n")
+    assert "/readyz" in PROBES, "it has no token"
 
 
 def test_the_folder_that_it_starts_in_may_be_entered_by_any_user() -> None:

@@ -20,6 +20,7 @@ from tests.compose_file import DEPLOY
 FOLDER = DEPLOY / "kubernetes"
 VERSIONS = ("1.30", "1.37")  # the oldest that is meant, and the newest that is known
 WORKLOADS = {"Deployment", "StatefulSet"}
+NOT_OURS = {"DCRON_CA", "FORWARDED_ALLOW_IPS"}  # of the command line; of uvicorn
 Manifest = dict[str, Any]
 PORTS = {"master": 8700, "log-ingester": 8701, "worker": 8702}
 KEYS = re.compile(r"^#   (dcron-\S+) +(.*)$", re.MULTILINE)
@@ -91,7 +92,7 @@ def test_every_variable_is_a_setting_and_all_together_add_up(component: str, tmp
     """With files of its own in place of those that the secrets hold."""
     values = config_of(component)
     kind = COMPONENTS[component].settings
-    assert set(values) - set(variables_of(kind)) - {"DCRON_CA"} == set()
+    assert set(values) - set(variables_of(kind)) - NOT_OURS == set()
     authority = Authority(tmp_path)
     pair = authority.sign(component)
     (tmp_path / "key").write_text("ab" * 32)
@@ -285,6 +286,7 @@ async def test_the_ingress_sends_each_path_to_the_service_that_has_it() -> None:
     assert goes_to("/ws/feed") == "log-ingester"
     assert goes_to("/jobs/some") == "master"
     origin = "https://dcron.example.org"
+    assert config_of("master")["DCRON_PUBLIC_URL"] == origin
     assert config_of("master")["DCRON_LOG_INGESTER_URL"] == config_of("log-ingester")["DCRON_ALLOWED_ORIGINS"] == origin
 
 

@@ -121,7 +121,7 @@ def check_runs(lines: list[Line], run: str, worker_id: str) -> None:
         assert line["worker_id"] == worker_id
         assert line["execution_id"].startswith(line["job_id"])
     (stopped,) = [line for line in of_runs if line["action"] == "run.stop"]
-    assert (stopped["execution_id"], stopped["why"]) == (run, "killed by token")
+    assert (stopped["execution_id"], stopped["why"]) == (run, "killed by bootstrap")
     for line in lines:
         assert {"action", "event", "level", "timestamp", "service"} <= line.keys()
         if run in json.dumps(line) and not line["action"].startswith("http."):

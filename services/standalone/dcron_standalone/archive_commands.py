@@ -97,7 +97,7 @@ def verify_archive(*, head: HeadFiles = None, public_key: str = "") -> None:
     """
     if public_key and not head:
         raise DcronError("--public-key is for the heads that --head names, and there is none")
-    heads = [(file, _read_head(file)) for file in head or ()]
+    heads = [(file, read_head(file)) for file in head or ()]
     with connected() as client:
         found = client.get(f"{client.log_ingester_url}/api/v1/audit/verify", Verification, timeout_s=PROOF_TIMEOUT_S)
         problems = [found.problem.problem] if found.problem else []
@@ -154,12 +154,13 @@ def _head(client: Client, position: int | None) -> ChainHead:
     return client.get(f"{client.log_ingester_url}/api/v1/audit/head", ChainHead, parameters, timeout_s=PROOF_TIMEOUT_S)
 
 
-def _read_head(file: Path) -> ChainHead:
+def read_head(file: Path) -> ChainHead:
+    """Return the head in a file; raise DcronError if it holds none."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=ChainHead)
     except OSError as error:
         raise DcronError(f"{file} cannot be read: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DcronError(f"{file} is not a head that `dcron audit head --out` wrote: {error}") from error
 
 

@@ -150,12 +150,15 @@ def print_link(user: str = "admin") -> None:
     Parameters
     ----------
     user
-        Whom it logs in. Making links needs the role admin on *; the token of `dcron up` has it.
+        Whom it logs in; `admin` is made if there is no user at all. Making links needs the role admin on *; the token
+        of `dcron up` has it.
     """
-    from dcron_standalone.first_user import login_link
+    from dcron_standalone.first_user import ADMIN, ensure_first_user, login_link
     from dcron_standalone.job_commands import connected
 
     with connected() as client:
+        if user == ADMIN:
+            ensure_first_user(client)
         say(login_link(client, user))
 
 

@@ -115,6 +115,12 @@ class DataDirectory:
         """Return the key that master and workers share, made when first asked for."""
         return _secret(self.cluster_key_file, ids)
 
+    def make_keys(self, ids: IdSource) -> None:
+        """Make all keys that the services of a stack need, as far as they are not there."""
+        self.audit_key(ids)
+        self.signing_key(ids)
+        self.cluster_key(ids)
+
     def write_access(self, access: Access) -> None:
         """Let the command line find the stack."""
         _write_private(self.client_file, msgspec.json.encode(access))

@@ -65,7 +65,10 @@ def _text_of(name: str) -> str:
 
 def _documents(name: str, text: str) -> Iterator[tuple[yaml.Node, Any]]:
     """Yield each job with the node it came from; a document may be a list of jobs."""
-    loader = Loader(text)
+    try:
+        loader = Loader(text)
+    except yaml.YAMLError as error:  # a character that YAML does not have
+        raise JobFileError([f"{name}: is not valid YAML: {error}"]) from error
     try:
         while loader.check_node():
             node = loader.get_node()

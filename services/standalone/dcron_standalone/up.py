@@ -24,9 +24,7 @@ def up(options: UpOptions, clock: Clock | None = None, ids: IdSource | None = No
         access = Access(
             options.master_url, directory.token(ids), str(Path(options.ca).absolute()) if options.ca else ""
         )
-        directory.audit_key(ids)
-        directory.signing_key(ids)
-        directory.cluster_key(ids)
+        directory.make_keys(ids)
         stack = Stack(options, directory, access, interruption, clock or SystemClock())
         stack.check()
         try:

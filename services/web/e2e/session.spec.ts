@@ -61,10 +61,10 @@ test("G11: a session that ends elsewhere is told; what is typed stays, and is sa
   const name = `typed-${process.pid}`;
   await page.goto("/jobs/new");
   await page.getByRole("textbox", { name: "Name", exact: true }).fill(name);
-  await page.getByRole("textbox", { name: "Script" }).fill("echo kept");
+  await page.getByRole("textbox", { name: "Script", exact: true }).fill("echo kept");
   expect((await api.delete(`/api/v1/users/${user}/sessions`)).status()).toBe(204);
   await page.getByRole("button", { name: "Create job" }).click();
-  await expect(page.getByText("Your session is over")).toBeVisible();
+  await expect(page.getByText(/^Your session is over/)).toBeVisible();
   await expectAccessible(page);
   const link = page.getByRole("link", { name: "Log in again" });
   await expect(link).toHaveAttribute("href", "/login?next=%2Fjobs%2Fnew");
@@ -74,8 +74,8 @@ test("G11: a session that ends elsewhere is told; what is typed stays, and is sa
   await other.goto(await loginLink(api, user));
   await expect(other.getByRole("button", { name: `You are ${user}` })).toBeVisible();
   await other.close();
-  await expect(page.getByText("Your session is over")).toBeHidden({ timeout: 15_000 });
-  await expect(page.getByRole("textbox", { name: "Script" })).toHaveValue("echo kept");
+  await expect(page.getByText(/^Your session is over/)).toBeHidden({ timeout: 15_000 });
+  await expect(page.getByRole("textbox", { name: "Script", exact: true })).toHaveValue("echo kept");
   await page.getByRole("button", { name: "Create job" }).click();
   await expect(page.getByRole("heading", { level: 1, name })).toBeVisible();
 });
@@ -95,7 +95,7 @@ test("G11: the log-ingester's cookie is renewed when it is not taken any more, w
   await context.addCookies(mine); // while the page is open, and takes the cookie for fresh
   await page.getByRole("searchbox").fill("nothing");
   await expect.poll(async () => (await context.cookies()).some(({ name }) => name === "dcron_access")).toBe(true);
-  await expect(page.getByText("Your session is over")).toHaveCount(0);
+  await expect(page.getByText(/^Your session is over/)).toHaveCount(0);
   await expect(page.getByRole("alert")).toHaveCount(0);
 });
 

@@ -24,7 +24,7 @@ export const theme = createTheme({
     Switch: { defaultProps: { size: "xs" } },
     Modal: Modal.extend({ defaultProps: { lockScroll: false, centered: true, closeButtonProps: { "aria-label": "Close" } } }),
     Drawer: Drawer.extend({ defaultProps: { lockScroll: false, closeButtonProps: { "aria-label": "Close" } } }),
-    Menu: Menu.extend({ defaultProps: { position: "bottom-end", shadow: "md", width: 220 } }),
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false, position: "bottom-end", shadow: "md", width: 220 } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: false } } }),
   },
 });

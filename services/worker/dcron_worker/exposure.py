@@ -9,6 +9,8 @@ from dcron_core.settings import SECRETS, VARIABLE_PREFIX
 from dcron_core.telemetry import get_logger
 from dcron_worker.users import User
 
+_KEYS = ("tls_key", "etcd_key", "kafka_key")  # whose values are files
+
 log = get_logger()
 
 
@@ -25,12 +27,12 @@ def may_read(user: User, file: Path) -> bool:
 
 def say_what_is_exposed(environ: Mapping[str, str], user: User | None) -> None:
     """Warn of each file with a secret that runs of this user (None: the worker's own) could read."""
-    for name in SECRETS:
-        variable = f"{VARIABLE_PREFIX}{name.upper()}_FILE"
-        if variable in environ and (user is None or may_read(user, Path(environ[variable]).absolute())):
+    for name in (*(f"{secret}_file" for secret in SECRETS), *_KEYS):
+        variable = f"{VARIABLE_PREFIX}{name.upper()}"
+        if environ.get(variable) and (user is None or may_read(user, Path(environ[variable]).absolute())):
             log.warning(
-                "jobs can read a secret of the service: run them as another user (DCRON_JOB_USER, by a worker that "
-                "is started as root), or give the secret in the environment, which they cannot read",
+                "jobs can read a file with a secret of the service: run them as another user (DCRON_JOB_USER, by a "
+                "worker that is started as root), or give the secret in the environment, which they cannot read",
                 action="secret.exposed",
                 variable=variable,
             )

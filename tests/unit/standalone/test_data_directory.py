@@ -33,6 +33,19 @@ def test_the_audit_key_is_one_of_its_own_made_once_and_private(tmp_path: Path) -
     assert load(LogIngesterSettings, environ).audit_key == key
 
 
+def test_signing_and_cluster_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
+    """G12: a stack that was never given keys has its own, and so nothing unsigned runs on it."""
+    directory = DataDirectory(tmp_path)
+    ids = IdSource(seed=1)
+    directory.make_keys(ids)
+    signing, cluster = directory.signing_key(ids), directory.cluster_key(ids)
+    directory.make_keys(IdSource(seed=2))
+    assert (directory.signing_key(ids), directory.cluster_key(ids)) == (signing, cluster)
+    assert len({signing, cluster, directory.audit_key(ids)}) == 3
+    for file in (directory.signing_key_file, directory.cluster_key_file):
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_second_stack_on_the_same_data_is_refused(tmp_path: Path) -> None:
     with (
         DataDirectory(tmp_path).locked(),

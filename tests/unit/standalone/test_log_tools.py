@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from dcron_core.errors import DcronError, SettingsError
+from dcron_core.ids import IdSource
 from dcron_master.drift import Drift
 from dcron_schemas.audit import FieldChange
 from dcron_standalone.data_directory import DataDirectory, ServerAddresses, private_file
-from dcron_standalone.log_tools import _drift_lines, tool_settings
+from dcron_standalone.log_tools import _drift_lines, resign_table, tool_settings
 
 STACK = ServerAddresses(etcd="127.0.0.1:1111", kafka="127.0.0.1:2222", etcd_prefix="/x/", topic_prefix="x.")
 
@@ -17,6 +18,25 @@ def test_without_a_stack_the_settings_have_their_defaults_and_need_no_token(tmp_
     settings = tool_settings({"DCRON_DATA": str(tmp_path)})
     assert (settings.etcd, settings.kafka, settings.etcd_prefix) == ("127.0.0.1:2379", "127.0.0.1:9092", "/cron/")
     assert settings.job_events_topic == "cron.job-events"
+
+
+def test_the_tools_sign_with_the_local_stacks_key_on_the_local_stack_only(tmp_path: Path) -> None:
+    """G12: what `repair` and `rebuild` write is signed; another cluster's table not with this one's key."""
+    directory = DataDirectory(tmp_path)
+    directory.write_servers(ServerAddresses("127.0.0.1:1", "127.0.0.1:2", "/cron/", "cron."))
+    directory.make_keys(IdSource(seed=1))
+    local = {"DCRON_DATA": str(tmp_path)}
+    key = directory.signing_key(IdSource(seed=2))
+    assert tool_settings(local).signing_key == key
+    assert tool_settings({**local, "DCRON_ETCD": "elsewhere:2379"}).signing_key == ""
+    assert tool_settings({**local, "DCRON_SIGNING_KEY": "ab" * 32}).signing_key == "ab" * 32
+
+
+def test_nothing_is_signed_anew_without_a_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DCRON_DATA", str(tmp_path))
+    monkeypatch.delenv("DCRON_SIGNING_KEY", raising=False)
+    with pytest.raises(DcronError, match="DCRON_SIGNING_KEY"):
+        resign_table()
 
 
 def test_the_local_stack_says_where_its_servers_are_and_the_environment_comes_before_it(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from tests.certificates import Authority
 def stack(data: Path, options: UpOptions) -> Stack:
     directory = DataDirectory(data)
     data.mkdir()
-    directory.audit_key(IdSource())
+    for make in (directory.audit_key, directory.signing_key, directory.cluster_key):
+        make(IdSource())
     access = Access(options.master_url, directory.token(IdSource()))
     return Stack(options, directory, access, Interruption(threading.Event(), threading.Event()), SystemClock())
 

@@ -162,6 +162,10 @@ def test_a_file_of_the_service_that_jobs_can_read_is_told(tmp_path: Path, capsys
     environ["DCRON_CLUSTER_KEY_FILE"] = str(private)
     say_what_is_exposed(environ, nobody)
     assert capsys.readouterr().out == ""
+    environ["DCRON_ETCD_KEY"] = str(private)
     say_what_is_exposed(environ, None)
-    assert "secret.exposed" in capsys.readouterr().out
-    assert TOKEN not in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.count("secret.exposed") == 2
+    assert "DCRON_CLUSTER_KEY_FILE" in told
+    assert "DCRON_ETCD_KEY" in told
+    assert TOKEN not in told

@@ -13,7 +13,7 @@ from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import After, JobSpec, Misfire, Placement
 from dcron_schemas.state import JobEntry
 from dcron_worker.misfire import Missed, Verdict
-from dcron_worker.planner import Candidate, Planner
+from dcron_worker.planner import TRUST_AHEAD, Candidate, Planner
 from tests.unit.worker.candidates import JOB_ID, at, job
 
 AHEAD = timedelta(milliseconds=500)
@@ -26,6 +26,67 @@ def planner() -> Planner:
 
 def ticks(candidates: list[Candidate]) -> list[tuple[str, datetime]]:
     return [(candidate.entry.job_id, candidate.tick) for candidate in candidates]
+
+
+def test_signatures_are_looked_at_once_for_a_version_and_not_before_something_is_to_be_done() -> None:
+    """G12: of 100,000 jobs few are looked at in a minute."""
+    asked: list[str] = []
+
+    def trusted(job_id: str, proof: bytes, revision: int) -> bool:
+        asked.append(f"{job_id} {proof!r} {revision}")
+        return True
+
+    planner = Planner(AHEAD, trusted=trusted)
+    for number in range(3):
+        planner.job_stands(job(f"job-{number}", cron="* * * * * *"), number + 1, b"proof")
+    assert asked == []
+    for tick in range(1, 4):
+        for candidate in planner.ready(at(tick)):
+            planner.cursor_stands(candidate.entry.job_id, candidate.tick, 100 + tick)
+    assert planner.job("job-2") is not None
+    assert sorted(asked) == ["job-0 b'proof' 1", "job-1 b'proof' 2", "job-2 b'proof' 3"]
+    planner.job_stands(job("job-1", cron="* * * * * *"), 9, b"other")
+    planner.ready(at(200))
+    assert asked[3:] == ["job-1 b'other' 9"]
+
+
+def test_a_signature_is_looked_at_some_seconds_before_the_first_tick() -> None:
+    """G12: of a thousand jobs that are due together, that must not make the first start late."""
+    asked: list[str] = []
+
+    def trusted(job_id: str, *_: object) -> bool:
+        asked.append(job_id)
+        return job_id != "forged"
+
+    planner = Planner(AHEAD, trusted=trusted)
+    planner.job_stands(job("good", every="60s"), 1, b"proof")
+    planner.job_stands(job("forged", every="60s"), 2, b"proof")
+    first = planner.next_look()
+    assert first is not None
+    assert first == at(60) - AHEAD - TRUST_AHEAD
+    assert planner.ready(first) == []
+    assert sorted(asked) == ["forged", "good"]
+    assert planner.next_look() == at(60) - AHEAD
+    assert ticks(planner.ready(at(60) - AHEAD)) == [("good", at(60))]
+    planner.cursor_stands("good", at(60), 3)
+    assert planner.next_look() == at(120) - AHEAD, "the next ones need no second look"
+
+
+def test_jobs_that_are_not_trusted_are_forgotten_and_keep_no_other_from_its_tick() -> None:
+    """G12, G5: a thousand forged jobs that are due do not hold up the others, and are not looked at again."""
+    planner = Planner(AHEAD, trusted=lambda job_id, *_: not job_id.startswith("forged"))
+    for number in range(1000):
+        planner.job_stands(job(f"forged-{number}", cron="* * * * * *"), number + 1, b"proof")
+    planner.job_stands(job("good", cron="* * * * * *"), 2000, b"proof")
+    found, looks = [], 0
+    while (look := planner.next_look()) is not None and look <= at(1):
+        looks += 1
+        found += planner.ready(at(1), limit=20)
+    assert [candidate.entry.job_id for candidate in found] == ["good"]
+    assert looks <= 52, "a look takes as many as it may, trusted or not"
+    assert len(planner) == 1
+    planner.cursor_stands("forged-7", at(5), 3000)
+    assert planner.next_look() is None
 
 
 def test_a_job_is_looked_at_ahead_of_its_first_tick_after_the_anchor(planner: Planner) -> None:

@@ -35,7 +35,7 @@ def judged(store: StoreDescription, *, replicated: bool) -> Look:
 def _member(member: MemberDescription) -> Iterator[Finding]:
     where = f"etcd at {member.address}"
     if member.problem:
-        yield Finding(PART, f"no answer from {where}: {member.problem}", START)
+        yield Finding(PART, member.problem, START)
         return
     if not member.has_leader:
         yield Finding(PART, f"{where} knows no leader: most members are gone or cut off", "start the other members")

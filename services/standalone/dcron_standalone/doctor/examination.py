@@ -19,7 +19,7 @@ from dcron_standalone.data_directory import Access, DataDirectory
 from dcron_standalone.doctor import clocks, disks, etcd, kafka, keys, mongodb, workers
 from dcron_standalone.doctor.clocks import Difference
 from dcron_standalone.doctor.finding import Finding, Look, Report, unanswered
-from dcron_standalone.doctor.services import Seen, seen_at, versions_judged
+from dcron_standalone.doctor.services import Seen, seen_at, token_for_others, versions_judged
 from dcron_standalone.doctor.workers import Registered
 
 ANSWER_S = 4.0
@@ -116,13 +116,17 @@ async def _bounded(part: str, work: Awaitable[_Answer], remedy: str) -> _Answer 
 
 async def _kafka(places: Places) -> _Answer:
     wanted = topics(places.tools)
-    async with KafkaLog.open(places.tools.kafka, timeout_s=2 * ANSWER_S) as log:
+    security = places.tools.kafka_security
+    async with KafkaLog.open(places.tools.kafka, timeout_s=2 * ANSWER_S, security=security) as log:
         return _Answer([kafka.judged(await log.describe([topic.name for topic in wanted]), wanted)])
 
 
 async def _etcd(places: Places, clock: Clock) -> _Answer:
-    async with EtcdStore.open(places.tools.etcd, timeout_s=ANSWER_S) as store:
-        looks = [etcd.judged(await store.describe(), replicated=places.replicated)]
+    security = places.tools.etcd_security
+    async with EtcdStore.open(places.tools.etcd, timeout_s=ANSWER_S, security=security) as store:
+        looks = [
+            etcd.judged(await store.describe(Keys(places.tools.etcd_prefix).projection), replicated=places.replicated)
+        ]
         try:
             found = await workers.registered(store, Keys(places.tools.etcd_prefix), clock)
         except UnavailableError:
@@ -138,7 +142,8 @@ async def _etcd(places: Places, clock: Clock) -> _Answer:
 
 
 async def _mongodb(places: Places, clock: Clock) -> _Answer:
-    async with open_store(places.ingester.mongodb, places.ingester.mongodb_database) as store:
+    tls = places.ingester.mongodb_security.tls
+    async with open_store(places.ingester.mongodb, places.ingester.mongodb_database, tls) as store:
         database = await store.describe(clock)
     difference = [] if database.clock_difference is None else [Difference("MongoDB", database.clock_difference)]
     return _Answer([mongodb.judged(database, replicated=places.replicated)], difference)
@@ -150,7 +155,7 @@ async def _services(places: Places, clock: Clock) -> list[Seen]:
     if places.access is None:
         remedy = "set DCRON_URL and DCRON_TOKEN, or DCRON_DATA"
         unknown = Seen(Look("master", "not known where", (Finding("master", places.no_access, remedy),)))
-        return [unknown, await seen_at("log-ingester", ingester, "", clock)]
-    access = places.access
-    asked = seen_at("master", access.url, access.token, clock), seen_at("log-ingester", ingester, access.token, clock)
-    return list(await asyncio.gather(*asked))
+        return [unknown, await seen_at("log-ingester", Access(ingester, ""), clock)]
+    master = places.access
+    other = Access(ingester, await token_for_others(master), master.ca)
+    return list(await asyncio.gather(seen_at("master", master, clock), seen_at("log-ingester", other, clock)))

@@ -5,13 +5,17 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
 import httpx
+import msgspec
 from msgspec import Struct
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from dcron_core.clock import Clock
 from dcron_core.version import VERSION
-from dcron_standalone.client import LOOPBACK_HOSTS
+from dcron_schemas.identity import AccessToken
+from dcron_standalone.access_token import API_TOKEN
+from dcron_standalone.client import LOOPBACK_HOSTS, trusting
+from dcron_standalone.data_directory import Access
 from dcron_standalone.doctor.clocks import Difference
 from dcron_standalone.doctor.finding import Finding, Look, unanswered
 from dcron_standalone.doctor.keys import Holder
@@ -29,11 +33,10 @@ class Seen(Struct, frozen=True):
     difference: Difference | None = None
 
 
-async def seen_at(kind: str, url: str, token: str, clock: Clock) -> Seen:
-    """Ask the service at `url`; never raises for what it does or does not answer."""
-    url = url.rstrip("/")
-    host = httpx.URL(url).host
-    async with httpx.AsyncClient(base_url=url, timeout=TIMEOUT, trust_env=host not in LOOPBACK_HOSTS) as client:
+async def seen_at(kind: str, access: Access, clock: Clock) -> Seen:
+    """Ask the service; never raises for what it does or does not answer. Without a token, what anybody may know."""
+    url, token = access.url.rstrip("/"), access.token
+    async with _client(access) as client:
         try:
             before = clock.now()
             ready = await client.get("/readyz")
@@ -50,6 +53,27 @@ async def seen_at(kind: str, url: str, token: str, clock: Clock) -> Seen:
     version = next((labels["version"] for labels in _labels(families, "dcron_build_info")), "")
     holder = Holder(f"{kind} at {url}", kind, _keys(families)) if families else None
     return Seen(Look(kind, f"{version or 'version not known'} at {url}", tuple(findings)), version, holder, difference)
+
+
+async def token_for_others(access: Access) -> str:
+    """Return what to show the log-ingester: an API token is changed into an access token, at the master.
+
+    If that cannot be done, the master's own findings say why; then there is none.
+    """
+    if API_TOKEN.fullmatch(access.token) is None:
+        return access.token
+    headers = {"Authorization": f"Bearer {access.token}"}
+    try:
+        async with _client(access) as client:
+            answer = await client.post("/api/v1/session/access", headers=headers)
+        return msgspec.json.decode(answer.content, type=AccessToken).token
+    except (httpx.HTTPError, msgspec.DecodeError):
+        return ""
+
+
+def _client(access: Access) -> httpx.AsyncClient:
+    loopback = httpx.URL(access.url).host in LOOPBACK_HOSTS  # no proxy to our own machine
+    return httpx.AsyncClient(base_url=access.url, timeout=TIMEOUT, trust_env=not loopback, verify=trusting(access.ca))
 
 
 def versions_judged(versions: Iterable[tuple[str, str]]) -> Look:

@@ -1,56 +1,80 @@
-"""Asks each member of etcd how it is: version, size, leader, alarms. For `dcron doctor`."""
+"""Asks each member of etcd how it is: version, size, leader, alarms. For `dcron doctor`.
+
+A user of etcd who may see one prefix only may not see the alarms: then none are told.
+"""
 
 import asyncio
 from typing import Any
 
 import grpc.aio
 from etcd3 import etcdrpc
+from msgspec import Struct
 
 from dcron_core.adapters.etcd.cluster import Cluster, Endpoint
 from dcron_core.descriptions import MemberDescription, StoreDescription
+from dcron_core.errors import StoreUnavailableError
 
 _GET_ALARMS = 0
 _ALARMS = {1: "NOSPACE", 2: "CORRUPT"}
 
 
-async def describe(cluster: Cluster) -> StoreDescription:
-    """Return what the members say; those that do not answer, with the reason."""
+class _Answer(Struct, frozen=True):
+    member: MemberDescription
+    revision: int = 0
+
+
+async def describe(cluster: Cluster, key: str) -> StoreDescription:
+    """Return what the members say; those that do not answer, with the reason. `key` is one that we may read."""
     endpoints = sorted(cluster.endpoints, key=lambda each: each.address)
-    members = await asyncio.gather(*(_member(each, cluster.timeout_s) for each in endpoints))
-    for endpoint, member in zip(endpoints, members, strict=True):
-        if not member.problem:
+    answers = await asyncio.gather(*(_member(cluster, each) for each in endpoints))
+    members = tuple(answer.member for answer in answers)
+    for endpoint, answer in zip(endpoints, answers, strict=True):
+        if not answer.member.problem:
             try:
-                return await _whole(endpoint, members, cluster.timeout_s)
+                alarms = await _alarms(cluster, endpoint)
+                compacted = await _is_compacted(cluster, endpoint, key)
             except grpc.aio.AioRpcError:  # gone meanwhile, or it has no leader to ask
                 continue
-    return StoreDescription(tuple(members))
+            return StoreDescription(members, alarms, answer.revision, compacted)
+    return StoreDescription(members)
 
 
-async def _member(endpoint: Endpoint, timeout_s: float) -> MemberDescription:
+async def _member(cluster: Cluster, endpoint: Endpoint) -> _Answer:
     try:
-        status = await endpoint.maintenance.Status(etcdrpc.StatusRequest(), timeout=timeout_s)
+        status = await _called(cluster, endpoint, endpoint.maintenance.Status, etcdrpc.StatusRequest())
+    except StoreUnavailableError as error:  # the login was refused
+        return _Answer(MemberDescription(endpoint.address, problem=str(error)))
     except grpc.aio.AioRpcError as error:
-        return MemberDescription(endpoint.address, problem=f"{error.code().name}: {error.details()}")
-    return MemberDescription(
+        said = endpoint.unavailable("status", f"{error.code().name}: {error.details()}")
+        return _Answer(MemberDescription(endpoint.address, problem=str(said)))
+    member = MemberDescription(
         endpoint.address, version=status.version, size_bytes=status.dbSize, has_leader=status.leader != 0
     )
+    return _Answer(member, status.header.revision)
 
 
-async def _whole(endpoint: Endpoint, members: list[MemberDescription], timeout_s: float) -> StoreDescription:
-    alarms = await endpoint.maintenance.Alarm(etcdrpc.AlarmRequest(action=_GET_ALARMS), timeout=timeout_s)
-    names = sorted({_ALARMS.get(each.alarm, str(each.alarm)) for each in alarms.alarms})
-    now = await endpoint.keys.Range(etcdrpc.RangeRequest(key=b"\0"), timeout=timeout_s)
-    compacted = await _is_compacted(endpoint, timeout_s)
-    return StoreDescription(tuple(members), tuple(names), now.header.revision, compacted)
-
-
-async def _is_compacted(endpoint: Endpoint, timeout_s: float) -> bool:
-    """Tell whether the first revision is gone: then somebody, or etcd by itself, compacts."""
-    first: Any = etcdrpc.RangeRequest(key=b"\0", revision=1)
+async def _alarms(cluster: Cluster, endpoint: Endpoint) -> tuple[str, ...]:
+    request = etcdrpc.AlarmRequest(action=_GET_ALARMS)
     try:
-        await endpoint.keys.Range(first, timeout=timeout_s)
+        found = await _called(cluster, endpoint, endpoint.maintenance.Alarm, request)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.PERMISSION_DENIED:
+            return ()
+        raise
+    return tuple(sorted({_ALARMS.get(each.alarm, str(each.alarm)) for each in found.alarms}))
+
+
+async def _is_compacted(cluster: Cluster, endpoint: Endpoint, key: str) -> bool:
+    """Tell whether the first revision is gone: then somebody, or etcd by itself, compacts."""
+    first = etcdrpc.RangeRequest(key=key.encode(), revision=1)
+    try:
+        await _called(cluster, endpoint, endpoint.keys.Range, first)
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.OUT_OF_RANGE:
             return True
         raise
     return False
+
+
+async def _called(cluster: Cluster, endpoint: Endpoint, method: Any, request: Any) -> Any:
+    return await cluster.login.call(endpoint, lambda shown: method(request, timeout=cluster.timeout_s, metadata=shown))

@@ -121,9 +121,12 @@ class EtcdStore:
         except LeaseLostError:
             return
 
-    async def describe(self) -> StoreDescription:
-        """Return how each member is, and etcd as a whole. Not of the port: other stores have no members."""
-        return await describe(self._cluster)
+    async def describe(self, key: str) -> StoreDescription:
+        """Return how each member is, and etcd as a whole; `key` is one that we may read.
+
+        Not of the port: other stores have no members.
+        """
+        return await describe(self._cluster, key)
 
     async def _transact_pack(self, transactions: list[Transaction]) -> list[TransactionResult]:
         if len(transactions) == 1:
