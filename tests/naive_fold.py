@@ -11,12 +11,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
+from tests.naive_directory import Bounds, People, RefusedError
+from tests.naive_directory import after as people_after
+
 Json = dict[str, Any]
 Jobs = dict[str, Json]  # job id → the job as in etcd
-
-
-class RefusedError(Exception):
-    """The event stays in the log and does nothing."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class NaiveStep:
     outcome: Literal["applied", "refused", "repeated", "unreadable"]
     jobs: Jobs  # after it
     run: str = ""  # the execution that it asks for
+    people: People = field(default_factory=dict)  # users, tokens and secrets after it
 
 
 @dataclass
@@ -35,6 +35,7 @@ class NaiveFold:
 
     window: int = 10_000  # a repetition is an event id that was there within so many positions
     log_id: str = ""
+    bounds: Bounds = field(default_factory=Bounds)
     steps: list[NaiveStep] = field(default_factory=list)
     _last_seen: dict[str, int] = field(default_factory=dict)  # event id → position
     _unreadable: dict[int, str] = field(default_factory=dict)  # position → digest, of those nobody stepped over yet
@@ -55,6 +56,10 @@ class NaiveFold:
         """Return the jobs at a position; before the first one there are none."""
         return self.steps[position].jobs if position >= 0 else {}
 
+    def people_at(self, position: int) -> People:
+        """Return the users, tokens and secrets at a position; before the first one there are none."""
+        return self.steps[position].people if position >= 0 else {}
+
     def reachable(self, position: int) -> bool:
         """Tell whether everything up to `position` can be read, or is stepped over."""
         return position < self.end and all(offset > position for offset in self._unreadable)
@@ -70,27 +75,30 @@ class NaiveFold:
     def take(self, value: bytes) -> NaiveStep:
         """Fold the next record."""
         position = self.end
-        jobs = self.jobs_at(position - 1)
+        jobs, people = self.jobs_at(position - 1), self.people_at(position - 1)
         event = _event(value)
         if event is None:
             self._unreadable[position] = sha256(value).hexdigest()
-            step = NaiveStep(None, "unreadable", jobs)
+            step = NaiveStep(None, "unreadable", jobs, people=people)
         else:
-            step = self._fold(position, event, jobs)
+            step = self._fold(position, event, jobs, people)
             self._last_seen[event["event_id"]] = position
             self._step_over(event)
         self.steps.append(step)
         return step
 
-    def _fold(self, position: int, event: Json, jobs: Jobs) -> NaiveStep:
+    def _fold(self, position: int, event: Json, jobs: Jobs, people: People) -> NaiveStep:
         seen = self._last_seen.get(event["event_id"])
         if seen is not None and seen >= position - self.window:
-            return NaiveStep(event, "repeated", jobs)
+            return NaiveStep(event, "repeated", jobs, people=people)
         try:
+            others = people_after(event, people, self.bounds)
+            if others is not None:
+                return NaiveStep(event, "applied", jobs, people=others)
             after, run = self._effect(position, event, jobs)
         except RefusedError:
-            return NaiveStep(event, "refused", jobs)
-        return NaiveStep(event, "applied", after, run)
+            return NaiveStep(event, "refused", jobs, people=people)
+        return NaiveStep(event, "applied", after, run, people)
 
     def _step_over(self, event: Json) -> None:
         data = event["data"]

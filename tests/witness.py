@@ -1,7 +1,8 @@
 """Holds every revision of etcd against the naive fold of the log: the validator of G2 and G3.
 
-G2: the jobs are those of the log at the position that stands beside them. G3: the position grows, unless the store
-was emptied; and no run is asked for twice. G12: with a public key, every job and every request is signed with it.
+G2: the jobs, users, tokens and secrets are those of the log at the position that stands beside them. G3: the position
+grows, unless the store was emptied; and no run is asked for twice. G12: with a public key, each of them and every
+request is signed with it.
 """
 
 import json
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from dcron_core.keys import Keys
 from dcron_core.ports.store import KeyValue, Removed
+from tests.naive_directory import People
 from tests.naive_fold import Jobs, NaiveFold
 
 
@@ -28,9 +30,10 @@ class Witness:
         self.position = -1
         self.requests_from = 0
         self.jobs: Jobs = {}  # as the store has them
+        self.people: People = {}  # likewise: users, tokens, secrets
         self.runs: set[str] = set()
         self.ever_asked: set[str] = set()  # runs, also those of a store that was emptied since
-        self.states: list[tuple[int, Jobs]] = []  # every one that the store was in, with its position
+        self.states: list[tuple[int, Jobs, People]] = []  # every one that the store was in, with its position
         self.emptying = False
         self._naive = naive
         self._keys = keys
@@ -45,21 +48,26 @@ class Witness:
             elif event.key.startswith(self._keys.jobs):
                 job_id = event.key.removeprefix(self._keys.jobs)
                 self.jobs = {**self.jobs, job_id: value} if value else _without(self.jobs, job_id)
+            elif event.key.startswith((self._keys.users, self._keys.tokens, self._keys.secrets)):
+                key = event.key.removeprefix(self._keys.prefix)
+                self.people = {**self.people, key: value} if value else _without(self.people, key)
             elif event.key.startswith(self._keys.runs):
                 self._ask(event)
         if self.position >= 0:  # else it was emptied: until it has a position, its job keys are of no table
             self._check()
-            self.states.append((self.position, self.jobs))
+            self.states.append((self.position, self.jobs, self.people))
 
     def _unsealed(self, item: KeyValue) -> Any:
         """Return what was signed."""
         value = json.loads(item.value)
-        if self._public_key is None or not item.key.startswith((self._keys.jobs, self._keys.runs)):
+        keys = self._keys
+        signed = (keys.jobs, keys.runs, keys.users, keys.tokens, keys.secrets)
+        if self._public_key is None or not item.key.startswith(signed):
             return value
         try:
             _, signature = value.pop("signature").split(":")
             rest = b"{" + item.value.partition(b",")[2]
-            path = item.key.removeprefix(self._keys.prefix).encode()
+            path = item.key.removeprefix(keys.prefix).encode()
             message = b"dcron/v1\n" + path + b"\n" + sha256(rest).digest()
             self._public_key.verify(urlsafe_b64decode(signature + "=="), message)
         except (InvalidSignature, KeyError, ValueError) as error:
@@ -91,6 +99,9 @@ class Witness:
             self.problems.append(f"position {position} is beyond one that cannot be read: {naive.stuck_at()}")
         elif self.jobs != naive.jobs_at(position):
             self.problems.append(f"at position {position} the store has {self.jobs}, the log {naive.jobs_at(position)}")
+        elif self.people != naive.people_at(position):
+            people = naive.people_at(position)
+            self.problems.append(f"at position {position} the store has {self.people}, the log {people}")
         elif self.runs != naive.runs_at(position, self.requests_from):
             self.problems.append(f"at position {position} the store has the runs {self.runs}")
 

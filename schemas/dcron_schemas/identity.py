@@ -54,6 +54,7 @@ class UserEntry(Struct, frozen=True, gc=False, kw_only=True):
     created_at: datetime
     created_by: str
     verifier: str = ""  # of the password: argon2id, sealed with the cluster's key; "": there is none
+    subject: str = ""  # what the OIDC provider calls them for ever
     last_login: datetime | None = None
     sessions: tuple[SessionEntry, ...] = ()  # the oldest first; what has expired stays until the next login
     links: tuple[LinkEntry, ...] = ()

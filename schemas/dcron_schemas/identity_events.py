@@ -24,6 +24,7 @@ class UserAdded(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_
     grants: Grants = {}
     origin: Literal["local", "oidc"] = "local"
     verifier: str = ""  # of a password, as in PasswordSet; "": none yet
+    subject: str = ""  # of an OIDC user: what the provider calls them for ever; names may change hands there
 
 
 class UserGranted(Struct, frozen=True, gc=False, tag=True, tag_field="kind", omit_defaults=True):

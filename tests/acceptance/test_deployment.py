@@ -149,7 +149,7 @@ def test_prometheus_gets_the_metrics_of_every_service_and_reads_the_rules(deploy
 def test_the_smoke_script_fails_when_no_master_is_left(deployment: Deployment) -> None:
     """The last test of this file: it leaves none."""
     both = " ".join(str(deployment.pid(name)) for name in MASTERS)
-    done = smoke(deployment, stop=f"kill -9 {both}", start="true", DCRON_SMOKE_PATIENCE_S="3")
+    done = smoke(deployment, stop=f"kill -9 {both}", start="true", SMOKE_PATIENCE_S="3")
     assert done.returncode == 1
     assert "FAILED  with master-1 killed" in done.stdout
 

@@ -154,6 +154,9 @@ def test_up_serves_stops_without_a_trace_and_starts_again_with_nothing_lost(
     assert httpx.get(another, trust_env=False).status_code == 303
     assert "hello created" in dcron(data, "job", "apply", "-f", str(HELLO))
     assert "is the fold of the log" in dcron(data, "log", "verify"), "it finds the servers of the stack by itself"
+    assert '"verifies":true' in dcron(data, "workers", "ls", "--json"), "G12: without a word the stack has keys"
+    for secret in ("signing-key", "cluster-key"):
+        assert (data / secret).stat().st_mode & 0o777 == 0o600
     before = ups[0].descendants()
     assert len(before) >= 6, "three servers and three services"
     assert ups[0].end(signal.SIGTERM) == 0

@@ -207,6 +207,30 @@ async def test_a_prefix_ends_where_it_ends(store: KeyValueStore, prefix: str) ->
     assert found.revision == found.items[-1].mod_revision + 3
 
 
+async def test_several_prefixes_are_read_at_one_revision(store: KeyValueStore, prefix: str) -> None:
+    """Whatever is written between two of them is in both or in none; each comes whole, in the order asked for."""
+    stop = asyncio.Event()
+
+    async def write_both() -> None:
+        count = 0
+        while not stop.is_set():
+            count += 1
+            value = str(count).encode()
+            writes = [Put(f"{prefix}{part}/{number:03}", value) for part in "ab" for number in range(60)]
+            await store.transact(Transaction((), tuple(writes)))
+
+    writing = asyncio.create_task(write_both())
+    seen: set[bytes] = set()
+    while len(seen) < 3:
+        found = await store.read_prefix(f"{prefix}b/", f"{prefix}none/", f"{prefix}a/")
+        values = {item.value for item in found.items}
+        assert len(values) <= 1
+        assert [item.key[len(prefix)] for item in found.items] in ([], ["b"] * 60 + ["a"] * 60)
+        seen |= values
+    stop.set()
+    await writing
+
+
 async def test_a_large_prefix_is_read_at_one_revision(store: KeyValueStore, prefix: str) -> None:
     """However many pages it takes, the keys are as they stood at one moment."""
     await store.transact_all([Transaction((), (Put(f"{prefix}{number:04}", b"0"),)) for number in range(1200)])

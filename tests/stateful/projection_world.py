@@ -16,6 +16,7 @@ from dcron_core.ports.store import KeyValue, Removed
 from dcron_master.projector import Projector
 from dcron_schemas.codec import encode
 from dcron_schemas.events import EventData, JobEvent, LogOpened, LogRecordSkipped
+from tests.naive_directory import Bounds
 from tests.naive_fold import Jobs, NaiveFold
 from tests.services import JOB_EVENTS, KEYS
 from tests.signing_keys import MASTERS_KEYS, PUBLIC_KEY
@@ -68,10 +69,10 @@ class Running:
 class World:
     """Everything, at one instant. Time passes in `loop.turn`, `loop.settle` and `loop.advance` only."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, bounds: Bounds | None = None) -> None:
         self.loop = VirtualLoop()
         clock = VirtualClock(self.loop)
-        self.naive = NaiveFold(window)
+        self.naive = NaiveFold(window, bounds=bounds or Bounds())
         self.witness = Witness(self.naive, KEYS, PUBLIC_KEY)
         self.store = WatchedStore(clock, self.witness)
         self.log = ToldLog(clock, self.naive)

@@ -24,13 +24,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from dcron_core.access import effects as effects_module
 from dcron_core.errors import LogMismatchError
 from dcron_core.job_log import JobLog
 from dcron_core.jobs import table as table_module
 from dcron_core.jobs.fold import Applied, Rejected, Repeated, fold
 from dcron_core.jobs.table import JobTable, restored_by
+from dcron_core.ports.store import KeyValue
 from dcron_master import pending as pending_module
 from dcron_master import projector as projector_module
+from dcron_master.directory_state import decoded_entry, directory_of, entries_of, key_of
 from dcron_master.rebuild import CLAIM_S
 from dcron_schemas.codec import decode_event, decode_state, encode
 from dcron_schemas.events import (
@@ -49,9 +52,11 @@ from dcron_schemas.events import (
 )
 from dcron_schemas.job import After, JobSpec, Run, Schedule
 from dcron_schemas.state import JobEntry
+from tests.naive_directory import Bounds, People
 from tests.naive_fold import Jobs
-from tests.services import JOB_EVENTS
+from tests.services import JOB_EVENTS, KEYS
 from tests.stateful.connections import ALL, LATE_S, Fault
+from tests.stateful.identity_stories import identity_changes
 from tests.stateful.projection_world import Running, World, event, skip_of
 
 WINDOW = 4  # of repetitions; small, so that ids leave it
@@ -70,6 +75,7 @@ specs = st.builds(
     st.sampled_from([(), (), (), (After(job="a"),), (After(job="b"),), (After(job="b"), After(job="c"))]),
 )
 versions = st.integers(1, 4)
+BOUNDS = Bounds(sessions=2, links=2, tokens=2, secrets=2)
 KILL = KillRequested("a run of the job")
 changes: st.SearchStrategy[EventData] = st.one_of(
     *[st.builds(JobCreated, specs)] * 4,
@@ -78,6 +84,7 @@ changes: st.SearchStrategy[EventData] = st.one_of(
     st.builds(JobRestored, specs, versions, st.one_of(st.none(), st.integers(0, 12))),
     st.sampled_from([JobPaused(), JobResumed(), JobDeleted(), RunRequested(), KILL, LogOpened("a-second-log")]),
     *[st.sampled_from([RunRequested(), KILL])] * 2,
+    *[identity_changes] * 6,
 )
 expected = st.sampled_from([None] * 6 + [1, 2, 3])
 repeats = st.sampled_from([0] * 14 + [1, 2, WINDOW, WINDOW, WINDOW + 1, WINDOW + 1])
@@ -101,7 +108,7 @@ class Projection(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(WINDOW)
+        self.world = World(WINDOW, BOUNDS)
         self.events = 0
         self.emptied_at = 0
 
@@ -243,8 +250,8 @@ class Projection(RuleBasedStateMachine):
         assert world.witness.position == world.naive.end - 1
         assert world.mirrored() == world.witness.jobs
         self._replay_agrees()
-        for position, jobs in world.witness.states:
-            self._rest_agrees(position, jobs)
+        for position, jobs, people in world.witness.states:
+            self._rest_agrees(position, jobs, people)
 
     def _mend(self) -> None:
         world = self.world
@@ -273,6 +280,7 @@ class Projection(RuleBasedStateMachine):
         naive, projector = self.world.naive, master.projector
         assert projector.projected == projector.table.position == naive.end - 1
         assert as_stored(projector.table) == naive.jobs_at(naive.end - 1)
+        assert people_as_stored(projector.table) == naive.people_at(naive.end - 1)
         for position, step in enumerate(naive.steps):
             if handled := projector.handled(position):
                 assert OUTCOMES[type(handled.outcome)] == step.outcome, position
@@ -282,12 +290,16 @@ class Projection(RuleBasedStateMachine):
         world = self.world
         replay = world.loop.run_until_complete(JobLog(world.log, JOB_EVENTS).replayed(world.naive.end))
         assert as_stored(replay.table) == world.naive.jobs_at(world.naive.end - 1)
+        assert people_as_stored(replay.table) == world.naive.people_at(world.naive.end - 1)
 
-    def _rest_agrees(self, position: int, jobs: Jobs) -> None:
+    def _rest_agrees(self, position: int, jobs: Jobs, people: People) -> None:
         """From what etcd was once, and the window of repetitions before it."""
         naive = self.world.naive
         entries = [decode_state(JobEntry, json.dumps(job).encode()) for job in jobs.values()]
-        table = JobTable(log_id=naive.log_id if position >= 0 else "", position=position, entries=entries)
+        items = [KeyValue(KEYS.prefix + key, json.dumps(value).encode(), 1, 1) for key, value in people.items()]
+        directory = directory_of(decoded_entry(item, KEYS) for item in items)
+        log_id = naive.log_id if position >= 0 else ""
+        table = JobTable(log_id=log_id, position=position, entries=entries, directory=directory)
         for each, step in enumerate(naive.steps):
             happened = None if step.event is None else decode_event(self.world.record(each).value)
             if happened is None:
@@ -302,10 +314,18 @@ class Projection(RuleBasedStateMachine):
             elif each > position - WINDOW:
                 table.remember(each, happened.event_id, restored_by(happened))
         assert as_stored(table) == naive.jobs_at(naive.end - 1)
+        assert people_as_stored(table) == naive.people_at(naive.end - 1)
 
 
 def as_stored(table: JobTable) -> Jobs:
     return {entry.job_id: json.loads(encode(entry)) for entry in table.entries()}
+
+
+def people_as_stored(table: JobTable) -> People:
+    return {
+        key_of(entry, KEYS).removeprefix(KEYS.prefix): json.loads(encode(entry))
+        for entry in entries_of(table.directory)
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -314,6 +334,8 @@ def small_and_quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for module in (table_module, projector_module):
         monkeypatch.setattr(module, "REPETITION_WINDOW", WINDOW)
     monkeypatch.setattr(pending_module, "MOST_OPERATIONS", BATCH)
+    for name in ("sessions", "links", "tokens", "secrets"):
+        monkeypatch.setattr(effects_module, f"MOST_{name.upper()}", getattr(BOUNDS, name))
     with structlog.testing.capture_logs():
         yield
 

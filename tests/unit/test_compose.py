@@ -29,7 +29,12 @@ from dcron_standalone.cli import app
 from dcron_standalone.components import COMPONENTS
 from tests.compose_file import DEPLOY, SECRETS, raw, services
 
-FIXED = {"DCRON_UID": "10001", "DCRON_GID": "10001", "TRUSTED_KEYS": "a" * 64, "ORIGIN": "https://localhost:8443"}
+FIXED = {
+    "CONTAINER_UID": "10001",
+    "CONTAINER_GID": "10001",
+    "TRUSTED_KEYS": "a" * 64,
+    "ORIGIN": "https://localhost:8443",
+}
 SERVICES = services(FIXED)
 OURS = [name for name, service in SERVICES.items() if service.is_ours]
 STORES = [name for name in SERVICES if name.startswith(("etcd-", "kafka-", "mongo-"))]
@@ -170,6 +175,12 @@ def test_what_a_service_waits_for_is_there_and_can_be_waited_for(name: str) -> N
         else:
             assert wait["condition"] == "service_completed_successfully"
             assert SERVICES[other].text["restart"] == "on-failure"
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_ends_is_waited_for_by_what_lasts(name: str) -> None:
+    """Else `docker compose up --wait`, which deploy/up calls, takes its end for a failure."""
+    assert [other for other in LASTING if name in SERVICES[other].text.get("depends_on", {})]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -30,6 +30,7 @@ SECRETS = (
     "etcd_password",
     "kafka_password",
     "mongodb",
+    "oidc_client_secret",
 )
 
 Port = Annotated[int, Meta(ge=0, le=65535)]  # 0: any free one
@@ -148,6 +149,14 @@ class MasterSettings(EtcdSettings, frozen=True, kw_only=True):
     )
     public_url: str = ""  # where browsers find the master, such as https://dcron.example.org; "": as they ask
     session_life: Duration = "7d"  # of a browser's login
+    oidc_issuer: str = ""  # URL of an OpenID Connect provider that people may log in with; "": none
+    oidc_client_id: str = ""  # what the provider calls dcron
+    oidc_client_secret: str = ""  # what dcron shows the provider
+    oidc_name: str = "single sign-on"  # what the button on the login page says
+    oidc_scopes: str = "openid profile email"
+    oidc_user_claim: str = "preferred_username"  # which claim is the user's name; email counts if it is verified
+    oidc_groups_claim: str = "groups"  # which claim lists the groups of a user
+    oidc_grants: str = ""  # group:namespace=role, several with commas; "": an admin grants roles by hand
     failpoints: str = ""  # for tests only: name=probability, several with commas, of dying there by SIGKILL
 
 

@@ -66,7 +66,7 @@ class JobController(Controller):
         wanted = Wanted(namespace=namespace, name=name, text=q, tags=tuple(tag or ()), state=job_state)
         of: Callable[[JobEntry], str | None] = _nothing
         if sort in {"next_tick", "-next_tick"}:
-            ticks = await next_ticks.of_all(entries, now)
+            ticks = await next_ticks.of_all(entries, now, whole=sight.sees_all and not namespace)
             of = lambda entry: _sortable(ticks[entry.job_id])  # noqa: E731
         elif sort in {"updated_at", "-updated_at"}:
             of = lambda entry: _sortable(entry.updated_at)  # noqa: E731

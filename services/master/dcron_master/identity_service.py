@@ -21,6 +21,9 @@ from dcron_master.identity_log import IdentityLog
 from dcron_master.login_api import Door, login_routes
 from dcron_master.login_attempts import LoginAttempts
 from dcron_master.logins import Logins
+from dcron_master.oidc_api import PURPOSE, Oidc, client_of, oidc_routes
+from dcron_master.oidc_provider import Provider
+from dcron_master.oidc_users import ProviderUsers, parse_group_grants
 from dcron_master.refusals import Refusals
 from dcron_master.secrets_api import SecretController
 from dcron_master.session_api import SessionController
@@ -53,7 +56,14 @@ def identity_of(
     refusals = Refusals(commands, clock)
     life = parse_duration(settings.session_life)
     logins = Logins(commands, identity, passwords, attempts, refusals, clock, ids, life)
-    door = Door(logins, clock, maker, settings.public_url)
+    client = client_of(settings)
+    door = Door(logins, clock, maker, settings.public_url, settings.oidc_name if client else "")
+    routes = login_routes(door)
+    if client is not None:
+        mapping = parse_group_grants(settings.oidc_grants)
+        users = ProviderUsers(commands, identity, settings.oidc_user_claim, settings.oidc_groups_claim, mapping)
+        sealer = Sealer(settings.cluster_key, PURPOSE)
+        routes += oidc_routes(Oidc(Provider(client, clock), users, door, refusals, sealer, clock, ids))
     authenticator = DirectoryAuthenticator(identity, clock)
     given = {
         "identity": identity,
@@ -64,4 +74,4 @@ def identity_of(
         "authenticator": authenticator,
     }
     controllers = (SessionController, UserController, TokenController, SecretController)
-    return Identity(refusals, authenticator, given, controllers, login_routes(door))
+    return Identity(refusals, authenticator, given, controllers, routes)

@@ -11,6 +11,7 @@ from datetime import datetime
 from dcron_core.schedule import timetable_of
 from dcron_schemas.state import JobEntry
 
+MOST_REMEMBERED = 500_000  # of jobs that may be gone meanwhile
 PORTION = 100  # jobs worked out in one go: a few milliseconds
 
 
@@ -29,8 +30,14 @@ class NextTicks:
     def __init__(self) -> None:
         self._known: dict[str, tuple[JobEntry, datetime | None]] = {}
 
-    async def of_all(self, entries: Sequence[JobEntry], now: datetime) -> dict[str, datetime | None]:
-        """Return the next tick after `now` of every job, by its id."""
+    async def of_all(
+        self, entries: Sequence[JobEntry], now: datetime, *, whole: bool = True
+    ) -> dict[str, datetime | None]:
+        """Return the next tick after `now` of every job, by its id.
+
+        Unless these are the `whole` of the jobs, those of others stay remembered: who sees a few does not make it slow
+        for who sees all.
+        """
         known: dict[str, tuple[JobEntry, datetime | None]] = {}
         worked_out = 0
         for entry in entries:
@@ -42,5 +49,6 @@ class NextTicks:
             worked_out += 1
             if worked_out % PORTION == 0:
                 await asyncio.sleep(0)
-        self._known = known
+        others = {} if whole or len(self._known) > MOST_REMEMBERED else self._known
+        self._known = {**others, **known}
         return {job_id: tick for job_id, (_, tick) in known.items()}

@@ -33,6 +33,11 @@ class Sight(Struct, frozen=True):
     projector: Projector
     history: History
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether no namespace is out of sight."""
+        return self.principal.may("viewer")
+
     def entries(self, namespace: str = "") -> Sequence[JobEntry]:
         """Return the jobs in sight, by namespace and name; raise ForbiddenError for a namespace out of sight."""
         return self._narrowed(self._table().entries(), self.principal.shown(namespace))

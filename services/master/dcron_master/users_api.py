@@ -109,17 +109,19 @@ class UserController(Controller):
         asking: NamedDependency[Asking],
         identity: NamedDependency[IdentityLog],
     ) -> User:
-        """Give a user these grants and no others. What changes has to be in namespaces that the asker administers."""
+        """Give a user these grants and no others, where the asker administers; what they do not see stays as it is."""
         check_grants(data.grants)
         principal = principal_of(request.scope)
         if not principal.visible("admin") and not principal.may("admin"):
             principal.require("admin")  # learns nothing of who there is
         for last in (*[False] * (GRANT_TRIES - 1), True):
             before = (await _user(identity, name)).grants
-            _require_administered(principal, before, data.grants)
+            hidden = {each: role for each, role in before.items() if not principal.may("admin", each)}
+            wanted = hidden | data.grants
+            _require_administered(principal, before, wanted)
             try:
-                event = UserGranted(user=name, grants=data.grants, before=before)
-                return _view(await _changed(asking, identity, event))
+                event = UserGranted(user=name, grants=wanted, before=before)
+                return _view(await _changed(asking, identity, event), principal.visible("admin"))
             except GrantsChangedError:
                 if last:
                     raise

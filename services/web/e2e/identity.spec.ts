@@ -165,3 +165,25 @@ test("stored text stays text: names of users, tokens and secrets", async ({ page
   await page.goto(`/audit?job_id=${job.id}`);
   await expectOnlyText();
 });
+
+test("G11: an administrator of a namespace grants there, and sees nothing of elsewhere", async ({ page, api }) => {
+  const namespace = `team-${process.pid}`;
+  const member = await createUser(api, "member", { elsewhere: "editor" });
+  await become(page, api, await createUser(api, "leads", { [namespace]: "admin" }));
+  await page.getByRole("button", { name: /^You are/ }).click();
+  await page.getByRole("menuitem", { name: "Users" }).click();
+  const row = page.getByRole("row", { name: new RegExp(member) });
+  await expect(row).toContainText("none");
+  await expect(page.getByRole("button", { name: "New user" })).toHaveCount(0);
+  await row.getByRole("button", { name: `Commands for ${member}` }).click();
+  await expect(page.getByRole("menuitem")).toHaveText(["Roles…"]);
+  await page.getByRole("menuitem", { name: "Roles…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Add a role" }).click();
+  await dialog.getByRole("combobox", { name: "Namespace 1" }).fill(namespace);
+  await dialog.getByRole("combobox", { name: "Role 1" }).selectOption("operator");
+  await dialog.getByRole("button", { name: "Save the roles" }).click();
+  await expect(row).toContainText(`operator in ${namespace}`);
+  const known = (await (await api.get(`/api/v1/users/${member}`)).json()) as { grants: object };
+  expect(known.grants).toEqual({ elsewhere: "editor", [namespace]: "operator" });
+});

@@ -1,8 +1,8 @@
 import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { Suspense, useEffect } from "react";
+import { Suspense } from "react";
 import { Route, Router, Switch } from "wouter";
-import { keeper, queryClient } from "./api/services";
+import { queryClient } from "./api/services";
 import { aroundNav } from "./components/leaving";
 import { NoticesProvider } from "./components/notices";
 import { PageFailure } from "./components/PageFailure";
@@ -15,7 +15,6 @@ import { Shell } from "./shell/Shell";
 import { theme } from "./theme";
 
 export function App() {
-  useEffect(() => keeper.start(), []);
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" withCssVariables={false} withGlobalClasses={false}>
       <QueryClientProvider client={queryClient}>

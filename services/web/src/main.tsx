@@ -7,9 +7,11 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/parts.css";
 import { App } from "./App";
+import { keeper } from "./api/services";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no element #root");
+keeper.start();
 createRoot(root).render(
   <StrictMode>
     <App />

@@ -1,8 +1,8 @@
 """Secrets, made unreadable in what a run writes: each becomes `***`, wherever the output is cut on its way.
 
-Masked is each value, each line of one, and how they look in base64 (within longer text too), percent-encoded, and in
-JSON. What is shorter than LEAST characters would be found everywhere, and is not masked; the same goes for base64 of
-less than LEAST_BASE64. What a program does to a value otherwise, a mask cannot know.
+Masked is each value, each line of one, and how they look in base64 (within longer text too, or broken into lines),
+percent-encoded, and in JSON. What is shorter than LEAST characters would be found everywhere, and is not masked; the
+same goes for base64 of less than LEAST_BASE64. What a program does to a value otherwise, a mask cannot know.
 
 A character is masked when it is part of any occurrence; neighbours become one `***`. Held back is only what may be the
 beginning of an occurrence, until more comes: so live output is as fresh as without secrets, and nothing changes with
@@ -19,6 +19,7 @@ from urllib.parse import quote
 MASKED = "***"
 LEAST = 4  # characters
 LEAST_BASE64 = 8
+BASE64_WIDTHS = (64, 76)  # of the lines that openssl and base64 break a long one into
 MOST_SEARCHES = 128  # beyond that, one look at each character is quicker
 FEW = 4
 
@@ -158,3 +159,6 @@ def _base64_shapes(data: bytes) -> Iterator[str]:
         certain = characters[(0, 2, 3)[before] : (before + len(data)) * 8 // 6]
         yield certain
         yield certain.translate({ord("+"): "-", ord("/"): "_"})
+        if before == 0:
+            for width in BASE64_WIDTHS:
+                yield from (certain[begin : begin + width] for begin in range(0, len(certain), width))

@@ -6,8 +6,8 @@ planner keeps, for each job with a next tick, one place in a heap: when to look 
 `Candidate`; the job then has no place in the heap until its cursor moves, its definition changes, or the
 caller asks to look again.
 
-A definition is trusted, or not, when something is to be done with it for the first time (G12): of 100,000 jobs few
-are looked at in a minute, and to look at all signatures would take seconds of a start.
+A definition is trusted, or not, when something is to be done with it for the first time (G12), or its first tick is
+near: of 100,000 jobs few are looked at in a minute, and to look at all signatures would take seconds of a start.
 """
 
 import heapq
@@ -24,6 +24,8 @@ from dcron_schemas.state import JobEntry
 from dcron_worker.definitions import pack, timetable, unpack
 from dcron_worker.exclusions import Way, way_past
 from dcron_worker.misfire import Backlog, Missed, Verdict, judge
+
+TRUST_AHEAD = timedelta(seconds=5)  # before the first look: of many jobs that are due together, this is done by then
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
@@ -166,6 +168,9 @@ class Planner:
             looked_at += 1
             if not self._is_trusted(job_id, planned):
                 continue
+            if planned.tick - self._ahead > now:  # it was its turn for that only
+                self._place(job_id, planned.tick - self._ahead)
+                continue
             planned.looks += 1
             cursor = self._cursors.get(self.cursor_of(planned.entry))
             candidates.append(
@@ -248,7 +253,8 @@ class Planner:
         planned.generation, planned.place, planned.looks = self._generation, 0, 0
         planned.tick = ticks.next_after(self._effective_cursor(entry)) if ticks else None
         if planned.tick is not None:
-            self._place(entry.job_id, planned.tick - self._ahead)
+            trust_ahead = timedelta() if planned.proof is None else TRUST_AHEAD
+            self._place(entry.job_id, planned.tick - self._ahead - trust_ahead)
 
     def _effective_cursor(self, entry: JobEntry) -> datetime:
         cursor = self._cursors.get(self.cursor_of(entry))

@@ -24,6 +24,8 @@ class Refusals:
         self._signatures = signatures
         self._keys = keys
         self._metrics = metrics
+        for why in REFUSALS:  # there from the beginning: an alert does not see the first step of what was not there
+            metrics.refused.labels(why)
         self._refused: dict[str, Refusal] = {}
         self.changed = asyncio.Event()
 

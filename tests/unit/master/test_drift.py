@@ -3,11 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
+from dcron_core.access.directory import Directory
 from dcron_core.jobs.table import JobTable
 from dcron_core.ports.store import Delete, KeyValue, ModRevisionIs, Put
 from dcron_master.corrections import corrections
 from dcron_master.drift import drift_of
 from dcron_schemas.codec import encode
+from dcron_schemas.identity import UserEntry
 from dcron_schemas.job import JobSpec, Run
 from dcron_schemas.state import JobEntry
 from tests.services import KEYS
@@ -95,3 +97,36 @@ def test_corrections_are_cut_by_operations_and_by_bytes(jobs: int, bytes_each: i
     assert max(len(each.transaction.success) for each in cut) == most
     for each in cut:
         assert sum(len(put.value) for put in each.transaction.success if isinstance(put, Put)) <= 1_000_000
+
+
+def test_what_differs_of_a_user_is_named_and_what_lets_somebody_in_is_not_shown() -> None:
+    """G2, and G11: a forged user in etcd is found, and a report shows no verifier."""
+    user = UserEntry(
+        name="ada",
+        display_name="",
+        grants={"a": "viewer"},
+        enabled=True,
+        origin="local",
+        created_at=START,
+        created_by="root",
+        verifier="sealed-1",
+    )
+    table = JobTable(entries=[ENTRY], directory=Directory([user]))
+    forged = replace(user, grants={"*": "admin"}, verifier="sealed-2")
+    mallory = replace(user, name="mallory")
+    found = [key("a", encode(ENTRY))]
+    found += [KeyValue(KEYS.user(each.name), encode(each), 5, 5) for each in (forged, mallory)]
+    drifts = drift_of(table, found, KEYS)
+    assert [(each.kind, each.name, each.job_id) for each in drifts] == [
+        ("different", "user ada", ""),
+        ("extra", "user mallory", ""),
+    ]
+    assert {change.field: change.after for change in drifts[0].changes} == {
+        "grants": {"*": "admin"},
+        "verifier": "(not shown)",
+    }
+    (correction,) = corrections(drifts, table, KEYS, ())
+    assert correction.transaction.success == (
+        Put(KEYS.user("ada"), encode(user)),
+        Delete(KEYS.user("mallory")),
+    )

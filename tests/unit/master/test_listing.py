@@ -128,6 +128,27 @@ async def test_next_ticks_are_worked_out_anew_only_when_they_are_past_or_the_job
     assert await ticks.of_all(entries[:1], NOW) == {"fast": NOW + timedelta(minutes=1)}
 
 
+async def test_who_sees_a_few_jobs_does_not_make_the_ticks_of_the_others_be_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worked_out: list[str] = []
+
+    def counted(job: JobEntry, now: datetime) -> datetime | None:
+        worked_out.append(job.job_id)
+        return real(job, now)
+
+    real = next_ticks_module.next_tick
+    monkeypatch.setattr(next_ticks_module, "next_tick", counted)
+    entries, ticks = [entry("one", "1h"), entry("two", "1h")], NextTicks()
+    await ticks.of_all(entries, NOW)
+    assert (await ticks.of_all(entries[:1], NOW, whole=False)).keys() == {"one"}
+    await ticks.of_all(entries, NOW)
+    assert worked_out == ["one", "two"]
+    await ticks.of_all(entries[:1], NOW)  # the other one is gone
+    await ticks.of_all(entries, NOW)
+    assert worked_out == ["one", "two", "two"]
+
+
 def entry(job_id: str, every: str) -> JobEntry:
     spec = JobSpec(name=job_id, run=Run(shell="true"), schedule=Schedule(every=every))
     return JobEntry(

@@ -1,14 +1,18 @@
 """Who is let in with a browser, and for how long (G11)."""
 
 import asyncio
+from datetime import timedelta
 
 import httpx
+from msgspec.structs import replace
 
 from dcron_core.access.secret_texts import csrf_of, digest_of
-from dcron_schemas.codec import decode_event
+from dcron_core.ports.store import Put, Transaction
+from dcron_schemas.codec import decode_event, encode
 from dcron_schemas.events import JobEvent
+from dcron_schemas.identity import ApiTokenEntry, LinkEntry, SessionEntry, UserEntry
 from tests.people import CLUSTER_KEY, PASSWORD, add_user, browser, link_of, with_token
-from tests.services import JOB_EVENTS, Ports
+from tests.services import JOB_EVENTS, KEYS, Ports
 
 
 def told(ports: Ports) -> list[JobEvent]:
@@ -196,3 +200,43 @@ async def test_a_token_of_another_system_lets_nobody_in() -> None:
 
 def _cookie(answer: httpx.Response) -> str:
     return answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
+
+
+async def test_who_stands_in_etcd_and_not_in_the_log_is_nobody() -> None:
+    """G11: whoever can write to etcd lets nobody in: a master believes the log alone, after a restart too."""
+    ports = Ports()
+    async with ports.master(cluster_key=CLUSTER_KEY) as (_, client):
+        await add_user(client, "ada", {}, password="")
+    forged = UserEntry(
+        name="mallory",
+        display_name="",
+        grants={"*": "admin"},
+        enabled=True,
+        origin="local",
+        created_at=ports.clock.now(),
+        created_by="ada",
+    )
+    later = ports.clock.now() + timedelta(days=1)
+    session = SessionEntry(session_id="s", digest=digest_of("forged"), created_at=ports.clock.now(), expires_at=later)
+    token = ApiTokenEntry(
+        token_id="t",
+        digest=digest_of("dcron_forged"),
+        user="mallory",
+        name="x",
+        grants=None,
+        created_at=ports.clock.now(),
+        created_by="ada",
+        expires_at=later,
+    )
+    forged = replace(forged, sessions=(session,), links=(LinkEntry(digest=digest_of("forged-link"), expires_at=later),))
+    writes = (Put(KEYS.user("mallory"), encode(forged)), Put(KEYS.token("t"), encode(token)))
+    await ports.store.transact(Transaction((), writes))
+    async with ports.master(cluster_key=CLUSTER_KEY) as (master, client), browser(master.port) as mallory:
+        mallory.client.cookies.set("dcron_session", "forged")
+        assert (await mallory.client.get("/api/v1/session")).status_code == 401
+        mallory.client.cookies.clear()
+        assert (await mallory.client.get("/login", params={"link": "forged-link"})).status_code == 401
+        async with with_token(master.port, "dcron_forged") as forger:
+            assert (await forger.get("/api/v1/session")).status_code == 401
+        users = (await client.get("/api/v1/users")).json()["users"]
+        assert [user["name"] for user in users] == ["ada"]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import subprocess
 import time
 from itertools import pairwise
 from urllib.parse import quote
@@ -119,6 +120,14 @@ def test_other_shapes_of_a_value_are_masked(value: str, around: str) -> None:
             assert len(result) <= len("***") + 4 + 2 * 4, result
     for text in (quote(value, safe=""), json.dumps(value), json.dumps(value, ensure_ascii=False)):
         assert mask.of(text).strip('"').replace("***", "").replace("\\n", "") in {"", "%0A%0A", "---", "%0A%0A---"}
+
+
+@pytest.mark.parametrize("command", [["base64"], ["base64", "-w64"], ["base64", "-w0"]])
+def test_base64_that_is_broken_into_lines_is_masked(command: list[str]) -> None:
+    value = "".join(chr(33 + number % 90) for number in range(500))
+    text = subprocess.run(command, input=value, text=True, stdout=subprocess.PIPE, check=True).stdout
+    left = Mask([value]).of(text).replace("***", "").replace("\n", "")
+    assert len(left) <= 8, "only what is less than a few characters at the end may be left"
 
 
 def test_what_is_too_short_is_not_masked() -> None:

@@ -13,7 +13,7 @@ from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import After, JobSpec, Misfire, Placement
 from dcron_schemas.state import JobEntry
 from dcron_worker.misfire import Missed, Verdict
-from dcron_worker.planner import Candidate, Planner
+from dcron_worker.planner import TRUST_AHEAD, Candidate, Planner
 from tests.unit.worker.candidates import JOB_ID, at, job
 
 AHEAD = timedelta(milliseconds=500)
@@ -48,6 +48,28 @@ def test_signatures_are_looked_at_once_for_a_version_and_not_before_something_is
     planner.job_stands(job("job-1", cron="* * * * * *"), 9, b"other")
     planner.ready(at(200))
     assert asked[3:] == ["job-1 b'other' 9"]
+
+
+def test_a_signature_is_looked_at_some_seconds_before_the_first_tick() -> None:
+    """G12: of a thousand jobs that are due together, that must not make the first start late."""
+    asked: list[str] = []
+
+    def trusted(job_id: str, *_: object) -> bool:
+        asked.append(job_id)
+        return job_id != "forged"
+
+    planner = Planner(AHEAD, trusted=trusted)
+    planner.job_stands(job("good", every="60s"), 1, b"proof")
+    planner.job_stands(job("forged", every="60s"), 2, b"proof")
+    first = planner.next_look()
+    assert first is not None
+    assert first == at(60) - AHEAD - TRUST_AHEAD
+    assert planner.ready(first) == []
+    assert sorted(asked) == ["forged", "good"]
+    assert planner.next_look() == at(60) - AHEAD
+    assert ticks(planner.ready(at(60) - AHEAD)) == [("good", at(60))]
+    planner.cursor_stands("good", at(60), 3)
+    assert planner.next_look() == at(120) - AHEAD, "the next ones need no second look"
 
 
 def test_jobs_that_are_not_trusted_are_forgotten_and_keep_no_other_from_its_tick() -> None:

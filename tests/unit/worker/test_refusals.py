@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 import structlog
 from msgspec.structs import replace
+from prometheus_client import generate_latest
 
-from dcron_core.access.signing import Signatures
+from dcron_core.access.signing import REFUSALS, Signatures
 from dcron_core.errors import SettingsError
 from dcron_core.ports.store import Delete, KeyValue, Put, Transaction
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.job import JobSpec
 from dcron_schemas.records import ExecutionFinished, ExecutionStarted, TickSkipped
 from dcron_schemas.state import JobEntry, RunWanted, WorkerEntry
+from dcron_worker.metrics import WorkerMetrics
+from dcron_worker.refusals import Refusals
 from dcron_worker.wanted import GIVE_UP_AFTER
 from tests.services import KEYS, Ports
 from tests.signing_keys import MASTERS_KEYS, OTHER_CLUSTER_KEY, OTHER_SIGNING_KEY, PUBLIC_KEY, WORKERS_KEYS
@@ -303,3 +306,12 @@ async def test_a_forged_job_that_is_gone_is_forgotten(tmp_path: Path) -> None:
         await registration(ports, "1 unsigned")
         await ports.store.transact(Transaction((), (Delete(KEYS.job(entry.job_id)),)))
         await registration(ports, "")
+
+
+def test_the_metric_has_every_reason_from_the_beginning() -> None:
+    """G12: an alert on its growth does not see the first step of a series that was not there."""
+    metrics = WorkerMetrics()
+    Refusals(WORKER, KEYS, metrics)
+    shown = generate_latest(metrics.registry).decode()
+    for reason in REFUSALS:
+        assert f'dcron_worker_definitions_refused_total{{reason="{reason}"}} 0.0' in shown

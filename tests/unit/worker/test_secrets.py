@@ -15,6 +15,7 @@ from dcron_schemas.identity import SecretEntry
 from dcron_schemas.records import ExecutionFinished, OutputChunk
 from dcron_worker.output import CHUNK_BYTES
 from tests.services import EXECUTIONS, JOB_EVENTS, KEYS, Ports
+from tests.signing_keys import MASTERS_KEYS, WORKERS_KEYS
 from tests.unit.worker.test_executors import PATIENCE_S, ask_for_run, end_and_output, put, spec
 from tests.unit.worker.test_http_call import answers, server
 
@@ -244,19 +245,20 @@ async def test_a_secret_that_no_header_may_hold_is_told_and_not_sent(tmp_path: P
 async def test_whoever_reads_definition_history_or_log_sees_the_reference_only(tmp_path: Path) -> None:
     """G11: from the command to the end of the run: each answer of the API, each event and each record."""
     ports = Ports()
-    await put(ports, secret())
     job = {"name": "uses-it", "run": {"shell": 'echo "$TOKEN"'}, "env": ENV, "schedule": {"every": "1h"}}
     async with (
         asyncio.timeout(PATIENCE_S),
-        ports.master(cluster_key=KEY) as (_, client),
-        ports.worker(tmp_path, cluster_key=KEY),
+        ports.master(**MASTERS_KEYS) as (_, client),
+        ports.worker(tmp_path, **WORKERS_KEYS),
     ):
+        kept = await client.put("/api/v1/secrets/default/TOKEN", json={"value": VALUE})
         made = await client.post("/api/v1/jobs", json=job)
         path = f"/api/v1/jobs/{made.json()['job_id']}"
         asked = await client.post(f"{path}/run", json={})
         (finished,) = await ports.wait_for(ExecutionFinished)
         changed = await client.patch(path, json={"description": "changed"}, headers={"If-Match": '"1"'})
-        answers = [made, asked, changed, *[await client.get(each) for each in ("/api/v1/jobs", path)]]
+        pages = ("/api/v1/jobs", path, f"{path}/history", "/api/v1/secrets")
+        answers = [kept, made, asked, changed, *[await client.get(page) for page in pages]]
         written = await all_that_was_written(ports)
     for answer in answers:
         assert answer.status_code < 300, answer.text

@@ -70,6 +70,7 @@ def _added(directory: Directory, event: JobEvent, data: UserAdded) -> Changes:
         created_at=event.at,
         created_by=event.actor,
         verifier=data.verifier,
+        subject=data.subject,
     )
     return (UserStands(entry),)
 
