@@ -2,7 +2,8 @@
 
 A log-ingester answers its HTTP API; the runs of two hundred jobs over the days before are in the MongoDB-protocol
 server. Pages of fifty are asked for with each of the usual filters, the first page and pages in the middle, one
-after the other. Besides, pages of runs with a text in their output, which no index has: such an answer is bounded.
+after the other; also by a viewer who sees three of the ten namespaces. Besides, pages of runs with a text in their
+output, which no index has: such an answer is bounded.
 
 To store a million runs takes the server of one machine five minutes. BENCH_RUNS sets another number; with BENCH_DATA,
 a directory, they are stored once and found there the next time.
@@ -26,6 +27,9 @@ from pymongo.database import Database
 
 from benchmarks.results import BenchmarkError, Result, percentile, result
 from benchmarks.stack import TOKEN, running_log_ingester, running_servers
+from dcron_core.access.access_tokens import AccessTokenMaker
+from dcron_core.access.principal import Principal
+from dcron_core.clock import SystemClock
 from dcron_log_ingester.batches import Document, output_id
 from dcron_log_ingester.cursors import Cursor, cursor_text
 from dcron_log_ingester.store.runs import INDEXES, NEWEST_FIRST
@@ -43,6 +47,11 @@ GOAL_MS = 50.0
 TEXT, TEXT_IN = "needle", 40  # one of so many runs has it in its output
 WITH_OUTPUT = 20_000  # the newest runs, which are those that a search reads
 TEXT_GOAL_MS = 1500.0  # an answer is begun to be cut short after 1 s
+
+SIGNING_KEY = "11" * 32
+VIEWER = Principal(
+    name="viewer", grants={"team-1": "viewer", "team-4": "operator", "team-7": "viewer"}, how="token"
+)  # fmt: skip
 
 Parameters = dict[str, str]
 
@@ -62,9 +71,15 @@ async def run() -> list[Result]:
         MongoClient[Document](servers.mongodb) as mongodb,
     ):
         newest = _loaded(mongodb[DATABASE])
-        settings = {"DCRON_KAFKA": servers.kafka, "DCRON_MONGODB": servers.mongodb, "DCRON_MONGODB_DATABASE": DATABASE}
+        tokens = AccessTokenMaker(SIGNING_KEY, SystemClock())
+        settings = {
+            "DCRON_KAFKA": servers.kafka,
+            "DCRON_MONGODB": servers.mongodb,
+            "DCRON_MONGODB_DATABASE": DATABASE,
+            "DCRON_TRUSTED_KEYS": tokens.public_key.public_bytes_raw().hex(),
+        }
         with running_log_ingester(settings) as url:
-            ours = await _pages(url, newest)
+            ours = await _pages(url, newest, tokens)
         bare = _by_id(mongodb[DATABASE]["executions"])
     for name, times_ms in ours.items():
         say(f"  {name}: p50 {percentile(times_ms, 0.5):.1f} ms, p99 {percentile(times_ms, 0.99):.1f} ms")
@@ -155,7 +170,7 @@ def _run(number: int, due_at: datetime, chance: random.Random) -> Document:
     }
 
 
-async def _pages(url: str, newest: datetime) -> dict[str, list[float]]:
+async def _pages(url: str, newest: datetime, tokens: AccessTokenMaker) -> dict[str, list[float]]:
     """Return how long each page took, in ms, by filter."""
     chance = random.Random(SEED)
     filters: dict[str, Callable[[], Parameters]] = {
@@ -165,12 +180,15 @@ async def _pages(url: str, newest: datetime) -> dict[str, list[float]]:
         "rare status": lambda: {"status": "lost", **_somewhere(newest, chance)},
         "worker": lambda: {"worker_id": f"worker-{chance.randrange(WORKERS)}", **_somewhere(newest, chance)},
         "namespace": lambda: {"namespace": f"team-{chance.randrange(NAMESPACES)}", **_somewhere(newest, chance)},
+        "some namespaces": lambda: _somewhere(newest, chance),
         "time range": lambda: _hour(newest, chance),
         "text": lambda: {"text": TEXT, **_after(newest - chance.randrange(WITH_OUTPUT // 2) * EVERY)},
     }
     found: dict[str, list[float]] = {}
-    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60) as http:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
         for name, parameters in filters.items():
+            token = tokens.make(VIEWER).token if name == "some namespaces" else TOKEN
+            http.headers["Authorization"] = f"Bearer {token}"
             at_least = 1 if name == "text" else PAGE
             await _page(http, parameters(), at_least)  # to warm up
             found[name] = [await _page(http, parameters(), at_least) for _ in range(TIMES)]

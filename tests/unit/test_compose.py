@@ -329,6 +329,14 @@ def test_the_script_called_again_changes_nothing_but_makes_what_is_missing(tmp_p
     assert names_of(folder / "proxy.crt") >= {"localhost", "127.0.0.1", "cron.example.org", "192.0.2.7"}
 
 
+def test_a_name_that_comes_too_late_is_not_passed_over(made: Path) -> None:
+    """The proxy's certificate is kept as it is, so that browsers would refuse the new name."""
+    command = [str(DEPLOY / "make-secrets"), str(made), "late.example.org"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "does not name late.example.org" in done.stderr
+
+
 def test_certificates_name_their_service_and_who_it_is_to_others(made: Path) -> None:
     """etcd and Kafka know a client by its common name; a certificate for several services would be one secret less."""
     for name in (*OURS, *STORES):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dcron_core.settings import LogIngesterSettings, MasterSettings, WorkerSettings, secrets_in
 from dcron_core.telemetry import about, configure_logging, get_logger
@@ -19,6 +20,7 @@ from dcron_schemas.records import ExecutionFinished
 from tests.services import TOKEN, Ports
 
 SIGNING_KEY, CLUSTER_KEY, AUDIT_KEY = "a1" * 32, "b2" * 32, "c3" * 32
+PUBLIC_KEY = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SIGNING_KEY)).public_key().public_bytes_raw().hex()
 PASSWORD = "pa%24%24word-of-mongodb"
 MONGODB = f"mongodb://dcron:{PASSWORD}@127.0.0.1:1/?serverSelectionTimeoutMS=100"
 QUICK = {"name": "quick", "run": {"argv": ["/bin/false"]}, "schedule": {"cron": "* * * * * *"}, "overlap": "allow"}
@@ -73,9 +75,10 @@ async def test_every_line_says_whom_it_is_about(written: Written, tmp_path: Path
     configure_logging("debug", "json", service="test")
     ports = Ports()
     async with AsyncExitStack() as stack:
-        master, client = await stack.enter_async_context(ports.master())
+        keys = {"cluster_key": CLUSTER_KEY}
+        master, client = await stack.enter_async_context(ports.master(signing_key=SIGNING_KEY, **keys))
         stranger = await stack.enter_async_context(ports.client(master.port, "not the token at all"))
-        worker = await stack.enter_async_context(ports.worker(tmp_path))
+        worker = await stack.enter_async_context(ports.worker(tmp_path, trusted_keys=PUBLIC_KEY, **keys))
         created = await client.post("/api/v1/jobs", json=QUICK, headers={"X-Request-Id": "request-one"})
         job_id = created.json()["job_id"]
         await ports.wait_for(ExecutionFinished, 2)

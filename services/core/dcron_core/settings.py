@@ -27,6 +27,7 @@ SECRETS = (
     "audit_key",
     "signing_key",
     "cluster_key",
+    "oidc_client_secret",
     "etcd_password",
     "kafka_password",
     "mongodb",

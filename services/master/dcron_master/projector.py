@@ -251,6 +251,8 @@ class Projector:
                 log.error("etcd's job table is not signed", action="projector.untrusted", error=str(error))
             repaired = await repair(self._store, self._job_log, self._keys, self._signatures)
             log.warning("signed the job table", action="projector.signed", written=len(repaired.written))
+            if not repaired.written:  # another master did that; or somebody writes again and again
+                raise StoreUnavailableError("etcd's job table was written by somebody else while it was looked at")
 
     async def _begin(self, opening: JobEvent) -> None:
         """Make the job table in an etcd that has none; open the log if it is empty."""

@@ -56,6 +56,15 @@ app.command(
 )
 app.command("dcron_standalone.kill_command:kill_run", name="kill", help="End a run.")
 app.command("dcron_standalone.cron_commands:app", name="cron", help="Cron expressions: explain.")
+app.command("dcron_standalone.login_commands:log_in", name="login", help="Log in at a dcron.")
+app.command("dcron_standalone.login_commands:log_out", name="logout", help="Log out: revoke the token, and forget it.")
+app.command(
+    "dcron_standalone.user_commands:app",
+    name="user",
+    help="Users: add, list, grant and revoke roles, passwords, login links, disable, remove.",
+)
+app.command("dcron_standalone.token_commands:app", name="token", help="API tokens: create, list, revoke.")
+app.command("dcron_standalone.secret_commands:app", name="secret", help="Secrets of jobs: set, list, remove.")
 app.command("dcron_standalone.worker_commands:app", name="workers", help="Workers: list, drain, undrain.")
 app.command("dcron_standalone.log_commands:show_logs", name="logs", help="Show the output of a job's runs; -f: live.")
 

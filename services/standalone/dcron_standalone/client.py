@@ -45,9 +45,10 @@ from dcron_schemas.audit import (
     RestoreResult,
     Revert,
 )
-from dcron_schemas.identity import AccessToken
+from dcron_schemas.identity import AccessToken, Session
 from dcron_schemas.job import JobSpec
 from dcron_standalone.access_token import AccessTokenSource
+from dcron_standalone.credentials_file import CredentialsFile, Logins
 from dcron_standalone.data_directory import Access, DataDirectory
 from dcron_standalone.differences import change_lines
 
@@ -71,7 +72,11 @@ class ApiError(DcronError):
 
 
 def find_access(environ: Mapping[str, str] = os.environ) -> Access:
-    """Return how to reach dcron: DCRON_URL with DCRON_TOKEN (or DCRON_TOKEN_FILE), else the local stack's file."""
+    """Return how to reach dcron.
+
+    That is DCRON_URL, with DCRON_TOKEN (or DCRON_TOKEN_FILE) or a login there; else the stack of DCRON_DATA if that is
+    set, else the last login, else the local stack.
+    """
     stack = DataDirectory(Path(environ.get("DCRON_DATA", ".dcron")))
     local = stack.read_access()
     url, token, ca = environ.get("DCRON_URL"), environ.get("DCRON_TOKEN"), environ.get("DCRON_CA", "")
@@ -80,14 +85,23 @@ def find_access(environ: Mapping[str, str] = os.environ) -> Access:
             token = Path(file).read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ApiError(f"DCRON_TOKEN_FILE={file!r} cannot be read: {error}") from error
+    logins = Logins() if url and token else CredentialsFile(environ).read()
     if url and not token:
-        raise ApiError("DCRON_URL is set, but neither DCRON_TOKEN nor DCRON_TOKEN_FILE is")
+        login = logins.by_url.get(url.rstrip("/"))
+        if login is None:
+            raise ApiError(
+                "DCRON_URL is set, but neither DCRON_TOKEN nor DCRON_TOKEN_FILE is, and nobody is logged in there; "
+                "`dcron login` logs in"
+            )
+        token = login.token
     if url and token:
         return Access(url.rstrip("/"), token, ca)
+    if logins.current and "DCRON_DATA" not in environ:
+        return Access(logins.current, logins.by_url[logins.current].token, ca)
     if local is None:
         raise ApiError(
             f"no dcron is known here: {stack.client_file} is not there. `make up` starts one; "
-            "or name one with DCRON_URL and DCRON_TOKEN, or another directory with DCRON_DATA"
+            "or name one with `dcron login`, with DCRON_URL and DCRON_TOKEN, or another directory with DCRON_DATA"
         )
     return replace(local, ca=ca or local.ca)
 
@@ -125,6 +139,10 @@ class Client:
 
     def close(self) -> None:
         self._http.close()
+
+    def access_user(self) -> str:
+        """Return who we are there."""
+        return self.get(f"{self.access.url}/api/v1/session", Session).user
 
     def jobs(self, **query: str) -> Iterator[Job]:
         """Yield all jobs that match `namespace`, `name` or `q`, over all pages."""
@@ -330,7 +348,7 @@ class Client:
                     self.tokens.forget()
                     continue
                 if last or response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                    raise _refusal(response)
+                    raise refusal(response)
             time.sleep(RETRY_AFTER_S)
         raise AssertionError("unreachable")
 
@@ -370,7 +388,8 @@ def decoded(response: httpx.Response, kind: type[T]) -> T:
         raise ApiError(f"{_origin(str(response.url))} gave an answer that is not dcron's: {error}") from error
 
 
-def _refusal(response: httpx.Response) -> ApiError:
+def refusal(response: httpx.Response) -> ApiError:
+    """Return what an answer that is no success says."""
     try:
         problem = msgspec.json.decode(response.content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):

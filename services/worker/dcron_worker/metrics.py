@@ -4,6 +4,7 @@ from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from dcron_core.access.signing import REFUSALS
 from dcron_core.metrics import ServiceMetrics, from_zero
 from dcron_schemas.records import Outcome, SkipReason
 
@@ -40,6 +41,7 @@ class WorkerMetrics(ServiceMetrics):
             "Versions of definitions and requests in etcd that no trusted key vouches for.",
             ["reason"], registry=self.registry,
         )  # fmt: skip
+        from_zero(self.refused, REFUSALS)
         self.spool_records = Gauge(
             "dcron_worker_spool_records", "Records on disk that Kafka does not have yet.", registry=self.registry
         )

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar.enums import ScopeType
+from msgspec.structs import replace
 
 from dcron_core.access.access_tokens import COOKIE, LIFE, AccessTokenMaker, AccessTokens, csrf_digest, csrf_fits, key_id
 from dcron_core.access.principal import Principal
@@ -83,10 +84,17 @@ def header_of(token: str, **fields: Any) -> str:
 
 
 async def test_a_token_says_who_somebody_is_and_what_they_may_do() -> None:
-    found = await known().principal(scope(authorization=f"Bearer {made()}"))
+    found = await known().principal(scope(authorization=f"Bearer {made(replace(ADA, by_cookie=False))}"))
     assert isinstance(found, Principal)
     assert (found.name, found.grants, found.how, found.credential) == ("ada", {"here": "editor"}, "access", "s1")
-    assert (found.expires_at, found.by_cookie, found.csrf) == (NOW + LIFE, False, csrf_digest("the csrf"))
+    assert (found.expires_at, found.by_cookie, found.csrf) == (NOW + LIFE, False, "")
+
+
+async def test_a_browsers_token_is_no_bearers() -> None:
+    """Else whoever steals the cookie sends it in a header, where no CSRF token is asked for."""
+    found = await known(by_cookie=True).principal(scope(authorization=f"Bearer {made()}"))
+    assert isinstance(found, Problem)
+    assert (found.status, "comes by cookie only" in found.detail) == (401, True)
 
 
 async def test_a_token_comes_by_cookie_only_where_it_is_asked_for_and_brings_its_csrf_token() -> None:
@@ -229,6 +237,9 @@ async def test_a_browser_gets_the_token_as_a_cookie_and_a_stolen_one_changes_not
         changes = [("DELETE", job), ("POST", f"{job}/run"), ("POST", f"{job}/pause"), ("PATCH", job)]
         for method, url in [*changes, ("POST", f"{master}/api/v1/session/access")]:
             assert (await opened.http.request(method, url, headers=stolen_session)).status_code == 403
+        as_bearer = {"Authorization": f"Bearer {answer.json()['token']}"}
+        for method, url in changes:
+            assert (await opened.http.request(method, url, headers=as_bearer)).status_code == 401
         shown = (await opened.ask("master", "GET", f"/api/v1/jobs/{subject.job_id}", "bootstrap")).json()
         assert (shown["version"], shown["spec"].get("enabled", True)) == (1, True)
         assert (await opened.http.post(f"{job}/pause", headers=stolen_session | csrf)).status_code == 200

@@ -27,6 +27,7 @@ from dcron_schemas.events import (
     LogRecordSkipped,
     RunRequested,
 )
+from dcron_schemas.identity_events import LoggedIn, LoginRefused, PasswordSet, SecretSet, TokenCreated, UserAdded
 from dcron_schemas.job import Run
 from tests.unit.core.jobs.events import START, event, job
 from tests.unit.schemas.golden import VERSIONS, lines
@@ -156,3 +157,23 @@ def test_a_search_finds_text_as_people_write_it() -> None:
     (created,) = documents(event(JobCreated(said)))
     assert 'echo "grüße" \\\n | tee' in created["text"]
     assert "path\n/opt/bin" in created["text"]
+
+
+def test_what_lets_somebody_in_is_neither_shown_nor_found() -> None:
+    """G11: digests, verifiers and sealed values are in the record, which the chain needs, and nowhere else."""
+    logged_in = LoggedIn("ada", "link", "s-1", "a-digest", START, address="192.0.2.1", link="a-link-digest")
+    log = documents(
+        event(UserAdded("ada", grants={"*": "admin"}, verifier="a-verifier"), ""),
+        event(PasswordSet("ada", "another-verifier"), "", minute=1),
+        event(logged_in, "", minute=2),
+        event(TokenCreated("t-1", "ada", "ci", "a-token-digest", START), "", minute=3),
+        event(SecretSet("team", "KEY", "a-sealed-value"), "", minute=4),
+        event(LoginRefused("ada", "192.0.2.66", "wrong password", 17), "", minute=5),
+    )
+    for each in log:
+        view = msgspec.json.encode(event_view(each)).decode()
+        for hidden in ("a-verifier", "another-verifier", "a-digest", "link-digest", "token-digest", "a-sealed"):
+            assert hidden not in view + each["text"], each["kind"]
+    assert (log[4]["namespace"], log[4]["detail"]) == ("team", "team/KEY")
+    assert "192.0.2.66" in log[5]["text"]
+    assert log[5]["detail"] == "ada from 192.0.2.66 (wrong password) (17 times)"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from dcron_core.access.signing import NO_SIGNATURES, Signatures, taken_apart
 from dcron_core.job_log import JobLog
 from dcron_core.ports.store import Delete, KeyValue, Put, Transaction
 from dcron_master.recovery import repair, verify
+from dcron_master.service import Master
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.identity import UserEntry
 from dcron_schemas.job import Run
@@ -26,9 +28,15 @@ HELLO = {"name": "hello", "run": {"argv": ["/bin/true"]}}
 
 
 @pytest.fixture
-async def ports() -> AsyncIterator[Ports]:
-    async with asyncio.timeout(PATIENCE_S):
-        yield Ports()
+def ports() -> Ports:
+    return Ports()
+
+
+@asynccontextmanager
+async def running(ports: Ports, **keys: str) -> AsyncIterator[tuple[Master, httpx.AsyncClient]]:
+    """Run a master, for a while."""
+    async with asyncio.timeout(PATIENCE_S), ports.master(**keys) as master_and_client:
+        yield master_and_client
 
 
 async def created(client: httpx.AsyncClient, name: str = "hello") -> str:
@@ -61,7 +69,7 @@ def trusted(item: KeyValue, by: Signatures = WORKER) -> bool:
 
 async def test_definitions_and_requests_are_signed(ports: Ports) -> None:
     """G12: every version of a job, and every request for a run; deletions need no signature."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         job_id = await created(client)
         first = await one(ports, job_id)
         assert (await client.post(f"/api/v1/jobs/{job_id}/pause")).status_code == 200
@@ -79,12 +87,12 @@ async def test_definitions_and_requests_are_signed(ports: Ports) -> None:
 async def test_an_edit_does_not_sign_what_somebody_wrote_while_no_master_ran(ports: Ports) -> None:
     """G12, G2: a master begins with etcd's table; it must not take a forged job for its own and sign it with the next
     change. It writes again what the log says."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         job_id, other = await created(client), await created(client, "other")
     await forged(ports, job_id)
     invented = replace(decode_state(JobEntry, (await one(ports, other)).value), job_id="invented")
     await ports.store.transact(Transaction((), (Put(KEYS.job("invented"), encode(invented)),)))
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         assert (await client.post(f"/api/v1/jobs/{job_id}/pause")).status_code == 200
         shown = (await client.get(f"/api/v1/jobs/{job_id}")).json()
     assert shown["spec"]["run"]["argv"] == ["/bin/true"]
@@ -96,7 +104,7 @@ async def test_an_edit_does_not_sign_what_somebody_wrote_while_no_master_ran(por
 
 async def test_nobody_becomes_an_admin_by_writing_into_etcd(ports: Ports) -> None:
     """G12, G11: a forged user could create any job, and a master would sign it. A master that starts takes it away."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         await created(client)
     now = ports.clock.now()
     mallory = UserEntry(
@@ -109,17 +117,17 @@ async def test_nobody_becomes_an_admin_by_writing_into_etcd(ports: Ports) -> Non
         created_by="",
     )
     await ports.store.transact(Transaction((), (Put(KEYS.user("mallory"), encode(mallory)),)))
-    async with ports.master(**MASTERS_KEYS) as (master, _):
+    async with running(ports, **MASTERS_KEYS) as (master, _):
         assert master.projector.table.directory.user("mallory") is None
     assert not [item for item in await items(ports, KEYS.users) if item.key.endswith("mallory")]
 
 
 async def test_a_table_from_before_there_were_keys_is_signed_by_the_first_master_that_has_one(ports: Ports) -> None:
     """G12: the upgrade. Nothing but the signature changes."""
-    async with ports.master() as (_, client):
+    async with running(ports) as (_, client):
         job_ids = [await created(client, f"job-{n}") for n in range(3)]
     before = [json.loads(item.value) for item in await items(ports, KEYS.jobs)]
-    async with ports.master(**MASTERS_KEYS):
+    async with running(ports, **MASTERS_KEYS):
         found = await items(ports, KEYS.jobs)
     assert len(found) == len(job_ids)
     assert all(trusted(item) for item in found)
@@ -134,11 +142,11 @@ def _without_signature(item: KeyValue) -> Any:
 
 async def test_a_table_that_another_trusted_key_signed_is_left_as_it_is(ports: Ports) -> None:
     """G2, G12: while keys change, masters with different ones do not write over each other."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         job_id = await created(client)
     before = await one(ports, job_id)
     later = {"signing_key": OTHER_SIGNING_KEY, "trusted_keys": PUBLIC_KEY, "cluster_key": CLUSTER_KEY}
-    async with ports.master(**later) as (_, client):
+    async with running(ports, **later) as (_, client):
         assert (await one(ports, job_id)).mod_revision == before.mod_revision
         assert (await client.post(f"/api/v1/jobs/{job_id}/pause")).status_code == 200
         both = Signatures(OTHER_SIGNING_KEY, PUBLIC_KEY)
@@ -150,7 +158,7 @@ async def test_a_table_that_another_trusted_key_signed_is_left_as_it_is(ports: P
 
 async def test_verify_names_what_is_not_signed_and_repair_signs_it(ports: Ports) -> None:
     """G2, G12: a value that is right, with no signature or a wrong one, is damage, for no worker runs it."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         ids = [await created(client, f"job-{n}") for n in range(4)]
     values = [(await one(ports, job_id)).value for job_id in ids]
     swapped = values[1].replace(values[1][:119], values[2][:119])
@@ -172,7 +180,7 @@ async def test_verify_names_what_is_not_signed_and_repair_signs_it(ports: Ports)
 
 async def test_signing_anew_writes_all_that_another_key_signed(ports: Ports) -> None:
     """G12: `dcron log resign` beside a master that projects."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         for n in range(5):
             await created(client, f"job-{n}")
         new = Signatures(OTHER_SIGNING_KEY, PUBLIC_KEY)
@@ -187,24 +195,24 @@ async def test_signing_anew_writes_all_that_another_key_signed(ports: Ports) -> 
 
 async def test_an_emptied_etcd_is_made_again_signed(ports: Ports) -> None:
     """G12, G3: what `rebuild` writes runs."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         job_id = await created(client)
     await ports.store.transact(Transaction((), (Delete(KEYS.job(job_id)), Delete(KEYS.projection))))
-    async with ports.master(**MASTERS_KEYS):
+    async with running(ports, **MASTERS_KEYS):
         assert trusted(await one(ports, job_id))
 
 
 async def test_a_table_that_no_master_can_read_is_written_again_by_one_that_signs(ports: Ports) -> None:
     """G2, G12: junk under `jobs/` is nothing that a master wrote."""
-    async with ports.master(**MASTERS_KEYS) as (_, client):
+    async with running(ports, **MASTERS_KEYS) as (_, client):
         job_id = await created(client)
     await ports.store.transact(Transaction((), (Put(KEYS.job(job_id), b"\xff junk"),)))
-    async with ports.master(signing_key=SIGNING_KEY):
+    async with running(ports, signing_key=SIGNING_KEY):
         assert trusted(await one(ports, job_id))
 
 
 async def test_a_master_without_a_key_writes_values_as_before(ports: Ports) -> None:
-    async with ports.master() as (_, client):
+    async with running(ports) as (_, client):
         item = await one(ports, await created(client))
     assert b"signature" not in item.value
     assert trusted(item, NO_SIGNATURES)

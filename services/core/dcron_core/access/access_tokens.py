@@ -94,11 +94,18 @@ class AccessTokens:
         """Return who it is; a Problem for a token that is not valid; None for what is no access token."""
         bearer = bearer_of(scope)
         if bearer is not None:
-            return self.verified(bearer) if bearer.count(".") == 2 else None
+            return self._of_bearer(bearer) if bearer.count(".") == 2 else None
         if not self._by_cookie or authorization(scope):
             return None
         cookie = cookie_of(scope, COOKIE)
         return self.verified(cookie, by_cookie=True) if cookie else None
+
+    def _of_bearer(self, token: str) -> Principal | Problem:
+        """Return the principal; a browser's token is no bearer's: whoever steals its cookie has no CSRF token to it."""
+        found = self.verified(token)
+        if isinstance(found, Principal) and found.csrf:
+            return _refused("this access token was made for a browser, and comes by cookie only")
+        return found
 
     def verified(self, token: str, *, by_cookie: bool = False) -> Principal | Problem:
         """Return the principal of a token that one of the trusted keys signed and that has not expired."""

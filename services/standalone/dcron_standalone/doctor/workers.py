@@ -56,6 +56,9 @@ def _judged(entries: list[WorkerEntry]) -> Iterator[Finding]:
         if entry.state == "clock_wrong":
             what = f"{entry.worker_id} ({entry.host}) claims nothing: its clock is {entry.clock_offset_ms or 0:+.0f} ms"
             yield Finding(PART, f"{what} from the others'", "let NTP set it")
+        if entry.refused:
+            what = f"{entry.worker_id} ({entry.host}) runs not all that stands in etcd: {entry.refused}"
+            yield Finding(PART, what, "do the keys fit (below)? If so, somebody wrote into etcd: `dcron log verify`")
         if entry.spool:
             what = f"the spool of {entry.worker_id} ({entry.host}): {entry.spool}"
             yield Finding(PART, what, "make room on its disk; is Kafka reached from there?")
