@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dcron_core.access.signing import Signatures
+from dcron_core.follow_ups import put_confirmed
 from dcron_core.ports.store import Delete, Put
 from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.events import JobCreated
@@ -123,8 +124,7 @@ def test_a_tick_that_waited_is_not_started_by_both_claimers_of_a_worker(tmp_path
         run = RunWanted(
             execution_id=name, job_id="job", trigger="tick", requested_at=tick, requested_by=ghost, not_before=tick
         )
-        wanted = Signatures(**WORKERS_KEYS).confirmed(KEYS.path(KEYS.run(name)), encode(run))
-        world.store.do(Put(KEYS.tick("job"), encode(cursor)), Put(KEYS.run(name), wanted))
+        world.store.do(Put(KEYS.tick("job"), encode(cursor)), put_confirmed(KEYS, run, Signatures(**WORKERS_KEYS)))
         world.loop.advance(1.5)  # it runs, and the tick is looked at once more
         started = [each for each in world.machines.seen if each.execution_id == name]
         world.services[0].link.heal_watches()
