@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dcron_core.errors import SettingsError
-from dcron_core.settings import LogIngesterSettings, MasterSettings, WorkerSettings, load, variables_of
+from dcron_core.settings import SECRETS, LogIngesterSettings, MasterSettings, WorkerSettings, load, variables_of
 from dcron_standalone.api_documents import documents
 from dcron_standalone.components import COMPONENTS
 from tests.certificates import Authority
@@ -68,6 +68,12 @@ def config_of(component: str) -> dict[str, str]:
     return values
 
 
+def keys_in_environment(component: str) -> dict[str, tuple[str, str]]:
+    """Variable → the secret and the key in it that it is taken from."""
+    taken = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container(component).get("env", [])}
+    return {variable: (reference["name"], reference["key"]) for variable, reference in taken.items()}
+
+
 def secrets_in(component: str) -> dict[str, Manifest]:
     """Folder in the container → the secret's volume."""
     volumes = {volume["name"]: volume["secret"] for volume in pod(component)["volumes"] if "secret" in volume}
@@ -90,7 +96,7 @@ def test_no_two_manifests_are_the_same_thing() -> None:
 @pytest.mark.parametrize("component", PORTS)
 def test_every_variable_is_a_setting_and_all_together_add_up(component: str, tmp_path: Path) -> None:
     """With files of its own in place of those that the secrets hold."""
-    values = config_of(component)
+    values = config_of(component) | dict.fromkeys(keys_in_environment(component), "ab" * 32)
     kind = COMPONENTS[component].settings
     assert set(values) - set(variables_of(kind)) - NOT_OURS == set()
     authority = Authority(tmp_path)
@@ -150,6 +156,7 @@ def test_every_file_in_the_settings_is_of_a_secret_that_is_mounted_and_listed(co
             secret = secrets_in(component)[folder]
             assert key in listed[secret["secretName"]], value
             assert "items" not in secret or key in {item["key"] for item in secret["items"]}
+    assert {key for name, key in keys_in_environment(component).values() if key not in listed[name]} == set()
 
 
 def names_in(pattern: str) -> list[str]:
@@ -159,12 +166,23 @@ def names_in(pattern: str) -> list[str]:
 
 
 def test_only_those_have_a_key_who_need_it() -> None:
-    given = {component: {item["key"] for item in secrets_in(component)["/run/keys"]["items"]} for component in PORTS}
+    given = {
+        component: {item["key"] for item in secrets_in(component).get("/run/keys", {"items": []})["items"]}
+        | {key for _, key in keys_in_environment(component).values()}
+        for component in PORTS
+    }
     assert given["master"] == {"token", "metrics-token", "signing-key", "cluster-key"}
     assert given["worker"] == {"token", "metrics-token", "cluster-key"}
     assert given["log-ingester"] == {"token", "metrics-token", "audit-key"}
     assert "/run/etcd" not in secrets_in("log-ingester")
     assert [component for component in PORTS if "/run/mongodb" in secrets_in(component)] == ["log-ingester"]
+
+
+def test_no_key_of_a_worker_that_may_come_by_its_environment_is_a_file() -> None:
+    """G11: jobs have its user, and can read its files. What is left are keys of TLS, which are files always."""
+    files = {f"DCRON_{secret.upper()}_FILE" for secret in SECRETS}
+    assert files & set(config_of("worker")) == set()
+    assert "dcron-keys" not in {secret["secretName"] for secret in secrets_in("worker").values()}
 
 
 @pytest.mark.parametrize("component", PORTS)
@@ -187,7 +205,7 @@ def test_nothing_is_root_or_may_become_it(component: str) -> None:
 def test_kubernetes_sets_no_variables_that_begin_with_dcron(component: str) -> None:
     """Of a Service dcron-master it would make DCRON_MASTER_PORT=tcp://…, which is a setting."""
     assert pod(component)["enableServiceLinks"] is False
-    assert "env" not in container(component)
+    assert set(keys_in_environment(component)) & set(config_of(component)) == set()
 
 
 @pytest.mark.parametrize("component", PORTS)
