@@ -3,7 +3,9 @@
 What stands in the file is what is started: command, variables, mounted files and health checks, with secrets from
 deploy/make-secrets. Three things are other than in containers, and replaced in all these texts alike: `service:port`
 is a port of loopback's, what would be listened on at any address is so too, and a path that the container would have
-to itself (secrets, mounts, tmpfs) is in a folder of the service's. An image's own start is done here:
+to itself (secrets, mounts, tmpfs) is in a folder of the service's. Users are ours, but if we are root, who is root in
+the file has the capabilities that it has there and no other, and its secrets and data belong to whom they would belong
+to. An image's own start is done here:
 
 * Kafka's image makes its configuration from the environment with `kafka.docker.KafkaDockerWrapper`, which is in
   Kafka's jars; it is what makes it here too. The programs of its bin/ are the classes that they start.
@@ -43,6 +45,7 @@ LOGGING = (
     "Configuration:\n  Loggers:\n    Root: {level: WARN}\n    Logger: []\n"  # as little as the image's tool can read
 )
 QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+IS_ROOT = os.geteuid() == 0
 INHERITED = ("PATH", "LANG", "TZ")
 
 
@@ -100,7 +103,7 @@ class Deployment:
         for name in names:
             self._populate(self.services[name])
             command = [self.local(name, word) for word in self.services[name].command]
-            command = [*self._entrypoint(name), *command]
+            command = [*self._rights(name), *self._entrypoint(name), *command]
             if name.startswith("kafka-"):
                 command = ["sh", "-euc", self._kafka_start(name)]
             log = self.directory / f"{name}.log"
@@ -216,6 +219,8 @@ class Deployment:
         ours["PATH"] = f"{self._bin}:{ours['PATH']}"
         if "FORWARDED_ALLOW_IPS" in own:
             own["FORWARDED_ALLOW_IPS"] = LOOPBACK  # where the proxy is here
+        if "DCRON_JOB_USER" in own and not IS_ROOT:
+            own["DCRON_JOB_USER"] = ""  # jobs can be ours only
         return ours | own | self._own_port(name)
 
     def _own_port(self, name: str) -> dict[str, str]:
@@ -224,6 +229,19 @@ class Deployment:
             return {}
         variable, default = OWN_PORTS[self.services[name].command[0]]
         return {variable: str(self.port(name, default))}
+
+    def _rights(self, name: str) -> list[str]:
+        """Return what takes from root what the file does not leave it."""
+        added = self.services[name].text.get("cap_add", [])
+        if not IS_ROOT or not added:
+            return []
+        kept = ",".join(["-all", *(f"+{capability.lower()}" for capability in added)])
+        return ["setpriv", f"--bounding-set={kept}", "--inh-caps=-all", "--no-new-privs", "--"]
+
+    def _belongs_to_the_deployer(self, service: Service, path: Path) -> None:
+        """Give what a container with added capabilities finds the owner that it has in the file's world."""
+        if IS_ROOT and "cap_add" in service.text:
+            os.chown(path, int(self.environ["CONTAINER_UID"]), int(self.environ["CONTAINER_GID"]))
 
     def _entrypoint(self, name: str) -> list[str]:
         """Return what the image starts its command with."""
@@ -239,12 +257,14 @@ class Deployment:
             file = root / SECRETS.strip("/") / target
             file.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(self.secrets / source, file)
+            self._belongs_to_the_deployer(service, file)
         for path in service.tmpfs:
             (root / path.strip("/")).mkdir(parents=True, exist_ok=True)
         for target, source in service.mounts.items():
             place = root / target.strip("/")
             if source.startswith("./data/"):
-                place.mkdir(parents=True, exist_ok=True)
+                place.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._belongs_to_the_deployer(service, place)
             elif not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 self._render(service.name, DEPLOY / source, place)

@@ -39,6 +39,7 @@ pytestmark = [
 def deployment(tools: Path) -> Iterator[Deployment]:
     """All stores and one or two of each service, healthy by the file's own checks."""
     with TemporaryDirectory(prefix="dcron-tests-") as directory, Deployment.prepared(Path(directory), tools) as made:
+        Path(directory).chmod(0o755)  # what keeps jobs from secrets is their files' mode, as in containers
         made.start(*ETCD, *KAFKA)
         made.start_mongodb_stand_in(tools)
         made.wait_healthy(*ETCD)
@@ -62,6 +63,19 @@ def test_the_smoke_script_finds_that_all_holds_and_a_master_may_die(deployment: 
     assert not deployment.is_running("master-1")
     deployment.start("master-1")
     deployment.wait_healthy("master-1")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be what a worker is in its container")
+def test_a_job_is_nobody_and_can_read_no_key_of_its_worker(deployment: Deployment) -> None:
+    """G11: the way to the secrets is open, each file is closed; the worker reads them by DAC_OVERRIDE alone."""
+    folders = [deployment.root("worker-1") / folder for folder in ("run/secrets", "var/lib/dcron")]
+    script = (
+        f"id -un; cd {folders[0]}; for each in *; do echo $each; cat $each 2>/dev/null; done; "
+        f"ls {folders[1]} 2>/dev/null; echo end"
+    )
+    said = output_of_a_run(deployment, script).splitlines()
+    assert said == ["nobody", *sorted(deployment.services["worker-1"].secrets), "end"]
+    assert "secret.exposed" not in deployment.log("worker-1")
 
 
 def test_the_link_of_the_first_user_logs_in(deployment: Deployment) -> None:
@@ -152,6 +166,26 @@ def test_the_smoke_script_fails_when_no_master_is_left(deployment: Deployment) -
     done = smoke(deployment, stop=f"kill -9 {both}", start="true", SMOKE_PATIENCE_S="3")
     assert done.returncode == 1
     assert "FAILED  with master-1 killed" in done.stdout
+
+
+def output_of_a_run(deployment: Deployment, script: str) -> str:
+    """Run a shell script, whose last word is `end`, as a job; return all that it printed."""
+    trust = ssl.create_default_context(cafile=str(deployment.secrets / "ca.crt"))
+    headers = {"Authorization": f"Bearer {(deployment.secrets / 'token').read_text()}"}
+    spec = {"name": "reader", "schedule": {"cron": "0 0 1 1 *"}, "run": {"shell": script}}
+
+    with httpx.Client(base_url=deployment.origin, verify=trust, trust_env=False, headers=headers) as client:
+        made = client.post("/api/v1/jobs", json=spec, headers={"Idempotency-Key": "reader"}).raise_for_status()
+        job = f"/api/v1/jobs/{made.json()['job_id']}"
+        run = client.post(f"{job}/run", headers={"Idempotency-Key": "run"}).raise_for_status().json()
+
+        def printed() -> str:
+            found = client.get(f"/api/v1/executions/{run['execution_id']}/output")
+            return "".join(chunk["text"] for chunk in found.json().get("chunks", []))
+
+        wait_until(lambda: printed().endswith("end\n"), "the run's output", printed)
+        client.delete(job, headers={"Idempotency-Key": "delete"}).raise_for_status()
+        return printed()
 
 
 def targets_up(deployment: Deployment, client: httpx.Client) -> set[str]:
