@@ -84,6 +84,7 @@ def _check(message: ExecutionRecord, taken_in: datetime) -> None:
                 _check_instant("started_at", message.started_at, taken_in)
             _check_instant("finished_at", message.finished_at, taken_in)
             _check_count("output_chunks", message.output_chunks)
+            _check_integer("output_cut_bytes", message.output_cut_bytes)
             _check_integer("exit_code", message.exit_code or 0)
             _check_integer("signal", message.signal or 0)
             _check_integer("max_rss_bytes", message.max_rss_bytes)

@@ -63,6 +63,7 @@ def test_what_workers_and_masters_write_is_read_as_it_is(message: ExecutionRecor
         (changed(started(RUN), '"pid":4711', '"pid":99999999999999999999'), "unreadable"),
         (changed(finished(RUN, 1), '"output_chunks":1', '"output_chunks":-1'), "unreadable"),
         (changed(finished(RUN, 1), '"output_chunks":1', '"output_chunks":10000000000'), "unreadable"),
+        (replace(finished(RUN, 1), output_cut_bytes=2**63), "unreadable"),
         (changed(chunk(RUN, 7), '"seq":7', '"seq":-7'), "unreadable"),
         (changed(chunk(RUN, 7), '"seq":7', '"seq":' + "7" * 5000), "unreadable"),
         (changed(chunk(RUN, 0), '"text":"line 0\\n"', '"text":"\\ud800"'), "unreadable"),
