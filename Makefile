@@ -28,7 +28,7 @@ demo: setup ## The same, with a handful of example jobs
 	@exec $(BIN)/dcron up --demo $(UP)
 
 ##@ Work on it
-.PHONY: setup python etcd chromium web check test robustness bench screenshots audit lock clean help
+.PHONY: setup python etcd chromium staging web check test robustness bench screenshots audit lock clean help
 setup: python etcd $(STAMPS)/mongodb $(STAMPS)/kafka $(STAMPS)/kafka-archive web ## Set up what is missing, all inside this folder (etcd: from Debian's packages)
 
 check: python $(if $(wildcard $(WEB)/node_modules),$(STAMPS)/api-types) ## Format, lint, types, import contracts, schema drift: under a minute
@@ -39,7 +39,7 @@ check: python $(if $(wildcard $(WEB)/node_modules),$(STAMPS)/api-types) ## Forma
 	$(BIN)/python schemas/generate.py --check
 	@if [ -d $(WEB)/node_modules ]; then npm --prefix $(WEB) run --silent check; fi
 
-test: setup chromium ## All tests, against the real servers (ARGS="-k name" chooses)
+test: setup chromium staging ## All tests, against the real servers (ARGS="-k name" chooses)
 	$(BIN)/pytest -m "not robustness" $(ARGS)
 	@if [ -d $(WEB)/node_modules ]; then npm --prefix $(WEB) test --silent; fi
 
@@ -111,6 +111,17 @@ chromium:
 			apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 		else \
 			echo "chromium is not installed; the page's tests need it: apt-get install chromium (as root), or put it on the PATH" >&2; exit 1; \
+		fi; fi
+
+# What the test of the staging cluster runs beside our own; without them it is skipped, and says so.
+STAGING := haproxy prometheus wget
+staging:
+	@if [ "$$(command -v $(STAGING) | wc -l)" != $(words $(STAGING)) ]; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "==> $(STAGING) from the system's packages"; \
+			apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(STAGING) >/dev/null; \
+		else \
+			echo "one of $(STAGING) is not installed; the test of the staging cluster is skipped without: apt-get install $(STAGING)" >&2; \
 		fi; fi
 
 $(STAMPS)/mongodb: deploy/local/mongodb-requirements.lock $(STAMPS)/uv
