@@ -22,8 +22,14 @@ class ClaimHistory(NamedTuple):
     left: int
 
 
-async def claim_history(cluster: Cluster) -> ClaimHistory:
-    """Read it, when all is over."""
+async def revision_now(cluster: Cluster) -> int:
+    """Return where etcd's history is. Ask before the cluster starts: etcd forgets what is older than ten minutes."""
+    async with EtcdStore.open(cluster.servers.etcd) as store:
+        return (await store.read_prefix(cluster.names.etcd_prefix)).revision
+
+
+async def claim_history(cluster: Cluster, since: int) -> ClaimHistory:
+    """Read what came after that revision, when all is over."""
     keys = Keys(cluster.names.etcd_prefix)
     async with EtcdStore.open(cluster.servers.etcd) as store:
         end = (await store.read_prefix(keys.prefix)).revision
@@ -31,7 +37,7 @@ async def claim_history(cluster: Cluster) -> ClaimHistory:
         opened: list[KeyValue] = []
         for prefix, found in ((keys.ticks, cursors), (keys.executions, opened)):
             last = await _last_revision(store, prefix, end)
-            async for changes in store.watch(prefix, 1):
+            async for changes in store.watch(prefix, since + 1):
                 found += [event for event in changes.events if isinstance(event, KeyValue)]
                 if changes.revision >= last:
                     break

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dcron_core.executions import tick_execution_id
-from tests.claim_history import check_claims, claim_history
+from tests.claim_history import check_claims, claim_history, revision_now
 from tests.cluster import Cluster, wait_until
 
 JOBS = 50
@@ -15,6 +15,7 @@ SECONDS = 20
 
 def test_fifty_jobs_each_second_on_two_masters_and_two_workers(cluster: Cluster) -> None:
     """Each tick of 20 s has exactly one claim in etcd's history and one run in MongoDB, by either worker."""
+    began = asyncio.run(revision_now(cluster))
     cluster.start(masters=2, workers=2)
     job_ids = _create_jobs(cluster)
     start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
@@ -44,7 +45,7 @@ def test_fifty_jobs_each_second_on_two_masters_and_two_workers(cluster: Cluster)
     assert all(output[id_] == 1 for id_ in expected), "each run says one line, once"
     workers = Counter(stored[id_]["worker_id"] for id_ in expected)
     assert len(workers) == 2, workers
-    check_claims(asyncio.run(claim_history(cluster)), expected)
+    check_claims(asyncio.run(claim_history(cluster, began)), expected)
 
 
 def _create_jobs(cluster: Cluster) -> list[str]:

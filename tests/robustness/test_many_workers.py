@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from dcron_core.executions import tick_execution_id
-from tests.claim_history import check_claims, claim_history
+from tests.claim_history import check_claims, claim_history, revision_now
 from tests.cluster import Cluster, ledger_of, wait_until
 
 WORKERS = 10
@@ -23,6 +23,7 @@ ENDED_WITHIN_S = CREATED_WITHIN_S + 180.0
 def test_ten_workers_share_a_thousand_jobs_due_in_the_same_second(private_cluster: Cluster) -> None:
     """G4, G5: each tick is claimed once and runs, on all workers alike; 0 doubles, 0 unaccounted."""
     cluster = private_cluster
+    began = asyncio.run(revision_now(cluster))
     cluster.start(workers=WORKERS)
     first = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=CREATED_WITHIN_S)
     ticks = [first + timedelta(seconds=number) for number in range(SECONDS)]
@@ -40,7 +41,7 @@ def test_ten_workers_share_a_thousand_jobs_due_in_the_same_second(private_cluste
     assert skipped == []
     assert {run["_id"] for run in runs} == expected
     assert {run["status"] for run in runs} == {"succeeded"}
-    check_claims(asyncio.run(claim_history(cluster)), expected)
+    check_claims(asyncio.run(claim_history(cluster, began)), expected)
     with cluster.api("log-ingester") as ingester:
         totals = ledger_of(ingester, {"end": (ticks[-1] + timedelta(seconds=1)).isoformat()}).totals
     assert (totals.ticks, totals.runs, totals.doubles, totals.unaccounted) == (len(expected), len(expected), 0, 0)
