@@ -311,6 +311,8 @@ def test_only_those_have_a_key_who_need_it() -> None:
     assert holders("etcd-root.key") == {"etcd-users"}
     assert holders("mongo-root-password") == {"mongo-1", "mongo-users"}
     assert holders("metrics-token") >= {"prometheus"}
+    assert holders("token") == masters | {"log-ingester-1", "log-ingester-2"}  # who has it is an administrator
+    assert holders("worker-token") == workers
 
 
 def test_secrets_are_readable_for_their_owner_only_and_kept_out_of_git(made: Path) -> None:

@@ -172,7 +172,7 @@ def test_only_those_have_a_key_who_need_it() -> None:
         for component in PORTS
     }
     assert given["master"] == {"token", "metrics-token", "signing-key", "cluster-key"}
-    assert given["worker"] == {"token", "metrics-token", "cluster-key"}
+    assert given["worker"] == {"worker-token", "metrics-token", "cluster-key"}
     assert given["log-ingester"] == {"token", "metrics-token", "audit-key"}
     assert "/run/etcd" not in secrets_in("log-ingester")
     assert [component for component in PORTS if "/run/mongodb" in secrets_in(component)] == ["log-ingester"]
