@@ -75,7 +75,7 @@ def test_every_command_is_found_and_proved(auditor: Auditor) -> None:
     ("change", "said"),
     [
         ("byte", "archive: position 2: the value differs from byte "),
-        ("actor", "archive: position 2: field actor differs: 'token' by the log, 'somebody' in the archive"),
+        ("actor", "archive: position 2: field actor differs: 'bootstrap' by the log, 'somebody' in the archive"),
         ("deleted", "archive: position 2 is missing"),
         ("tail", "the archive ends at 1, the log ends at 4: the archive's tail is cut"),
     ],
