@@ -359,7 +359,7 @@ class World:
         action = event.pop("action", "")
         said = event.pop("event", "")
         exception = event.pop("exc_info", None)
-        rest = " ".join(f"{key}={value}" for key, value in event.items())
+        rest = " ".join(f"{key}={value}" for key, value in sorted(event.items()))
         self.say(who, f"{action} {said} {rest}" + (f" {exception!r}" if exception else ""))
         raise structlog.DropEvent
 
