@@ -20,6 +20,7 @@ from litestar.types import Scope
 from dcron_core.access.credentials import authorization, bearer_of, cookie_of
 from dcron_core.access.principal import Principal
 from dcron_core.clock import Clock
+from dcron_core.jobs import heads
 from dcron_schemas.api import Problem
 from dcron_schemas.identity import AccessToken, Grants
 
@@ -42,7 +43,7 @@ class _Claims(msgspec.Struct, frozen=True):
 
 def key_id(public_key: Ed25519PublicKey) -> str:
     """Return the short name of a public key."""
-    return hashlib.sha256(public_key.public_bytes_raw()).hexdigest()[:16]
+    return heads.key_id(public_key.public_bytes_raw())
 
 
 def csrf_digest(csrf: str) -> str:

@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from dcron_core.jobs.heads import key_id
 from dcron_core.settings import CommonSettings, parse_names
 
 ID_DIGITS = 16
@@ -12,7 +13,7 @@ _CLUSTER = b"dcron: id of a cluster key\n"  # so that it is no digest that anyth
 
 def public_key_id(key: str) -> str:
     """Return the id of an Ed25519 public key of 64 hexadecimal digits, as signatures name it."""
-    return sha256(bytes.fromhex(key)).hexdigest()[:ID_DIGITS]
+    return key_id(bytes.fromhex(key))
 
 
 def signing_key_id(key: str) -> str:

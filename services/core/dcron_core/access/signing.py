@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from msgspec import Struct
 
 from dcron_core.access.derived_keys import derived_key
+from dcron_core.jobs.heads import key_id
 from dcron_core.settings import parse_names
 
 Refusal = Literal["unsigned", "unknown_key", "altered", "misplaced"]
@@ -165,7 +166,7 @@ def _joined(signature: bytes, value: bytes) -> bytes:
 
 
 def _id_of(key: Ed25519PublicKey) -> bytes:
-    return sha256(key.public_bytes_raw()).hexdigest()[:16].encode()
+    return key_id(key.public_bytes_raw()).encode()
 
 
 def _mac_key(cluster_key: str) -> bytes:
