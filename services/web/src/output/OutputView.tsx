@@ -37,7 +37,7 @@ export function OutputView({ buffer, followed, download }: Props) {
 
   const contentPx = map.rows * ROW_PX;
   const spacePx = Math.min(contentPx, HIGHEST_PX);
-  const view = useFollowing(box, spacePx, dropped * ROW_PX);
+  const view = useFollowing(box, dropped * ROW_PX);
   if (view.width !== width) setWidth(view.width);
   const scale = contentPx > HIGHEST_PX ? (contentPx - view.height) / (HIGHEST_PX - view.height) : 1;
   const topPx = view.scrollTop * scale;
@@ -93,12 +93,17 @@ function useRows(
   buffer: LineBuffer, columns: RowOptions["columns"], stream: RowOptions["stream"], changed: (from: number) => void,
 ): RowMap {
   const known = useRef<{ map: RowMap; buffer: LineBuffer } | null>(null);
+  const told = useRef(Infinity); // what is from that place on is told after the next commit: a rendering may have none
   const map = useMemo(() => new RowMap({ columns, stream }), [columns, stream]);
   const from = Math.max(0, buffer.takeChanged() - 1 - buffer.dropped);
   if (known.current?.map !== map || known.current.buffer !== buffer) map.update(buffer.lines, 0);
   else map.update(buffer.lines, from);
   known.current = { map, buffer };
-  useLayoutEffect(() => changed(from));
+  told.current = Math.min(told.current, from);
+  useLayoutEffect(() => {
+    changed(told.current);
+    told.current = Infinity;
+  });
   return map;
 }
 

@@ -14,10 +14,10 @@ export interface Following {
 /**
  * Keep a scrolled box at its end while output comes, until the user scrolls up; at the end again it goes on.
  *
- * `contentPx` is how high the content is. `droppedPx` is the height of what was taken away at the top over all
- * time, so that what the user reads stays where it is.
+ * `droppedPx` is the height of what was taken away at the top over all time, so that what the user reads stays where
+ * it is.
  */
-export function useFollowing(box: RefObject<HTMLElement | null>, contentPx: number, droppedPx: number): Following {
+export function useFollowing(box: RefObject<HTMLElement | null>, droppedPx: number): Following {
   const [following, setFollowing] = useState(true);
   const [view, setView] = useState({ scrollTop: 0, height: 0, width: 0 });
   const lastTop = useRef(0);
@@ -33,21 +33,25 @@ export function useFollowing(box: RefObject<HTMLElement | null>, contentPx: numb
     );
   }, [box]);
 
-  useLayoutEffect(() => {
+  const settle = useCallback(() => {
     const element = box.current;
     if (!element) return;
     if (following) element.scrollTop = element.scrollHeight;
     else if (droppedPx > lastDropped.current) element.scrollTop -= droppedPx - lastDropped.current;
     lastDropped.current = droppedPx;
     measure();
-  }, [box, following, contentPx, droppedPx, measure]);
+  }, [box, following, droppedPx, measure]);
+
+  // After every commit, not only when a height changed: the lines change in place, so a rendering that React throws
+  // away may have seen the new height already, and what depends on it would not run again.
+  useLayoutEffect(settle);
 
   useLayoutEffect(() => {
     if (!box.current) return;
-    const observer = new ResizeObserver(measure);
+    const observer = new ResizeObserver(settle);
     observer.observe(box.current);
     return () => observer.disconnect();
-  }, [box, measure]);
+  }, [box, settle]);
 
   const onScroll = (): void => {
     const element = box.current;
