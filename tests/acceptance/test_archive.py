@@ -4,194 +4,38 @@ The log is the memory one, so that a test can change what no client of Kafka can
 """
 
 import asyncio
-import os
-from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
-import pymongo
 import pytest
 from msgspec.structs import replace
-from pymongo.collection import Collection
-from pymongo.database import Database
 
 from dcron_core.jobs.chain import link
 from dcron_core.jobs.heads import check_signature
-from dcron_core.ports.log import Record, Topic
-from dcron_core.settings import LogIngesterSettings
-from dcron_log_ingester.service import LogIngester, open_log_ingester, plan_of
 from dcron_log_ingester.store import Archived, open_store
-from dcron_schemas.audit import ChainHead, EventList, Verification
+from dcron_schemas.audit import ChainHead
 from dcron_schemas.codec import encode
 from dcron_schemas.events import (
     JobCreated,
-    JobDeleted,
-    JobEvent,
-    JobPaused,
-    JobResumed,
-    JobUpdated,
-    KillRequested,
-    LogOpened,
     LogRecordSkipped,
     RunRequested,
 )
 from dcron_standalone.servers import LocalServers
-from tests.cluster import dcron_command
+from tests.archive_bench import A, B, Bench, open_bench, until
 from tests.conftest import PrivateServers
 from tests.names import Names
-from tests.services import EXECUTIONS, JOB_EVENTS, TOKEN, Ports
+from tests.services import EXECUTIONS
 from tests.unit.core.jobs.events import START, event, job
 from tests.unit.log_ingester.records import execution, finished, started
-
-KEY = "ab" * 32
-A, B = "0198f5a0-1111-7000-8000-000000000001", "0198f5a0-2222-7000-8000-000000000002"
-RUN = f"{A}.r0198f5a0-3333-7000-8000-000000000003.1"
-CommandLine = Callable[..., Awaitable[tuple[int, str]]]
-Events = Collection[dict[str, Any]]
-
-
-def history() -> list[JobEvent]:
-    """Every kind of outcome, over two jobs: 12 events."""
-    edited = job("a", cron="5 0 * * *")
-    return [
-        event(LogOpened("log-1"), "", minute=0),
-        event(JobCreated(job("a", description="Backs Up (nightly)")), A, minute=1),
-        event(JobCreated(job("b")), B, minute=2),
-        event(JobUpdated(edited), A, minute=3, expected=1),
-        event(JobUpdated(job("a")), A, minute=4, expected=1),
-        event(JobPaused("übung"), A, minute=5),
-        event(JobResumed(), A, minute=6),
-        event(RunRequested(), A, minute=7),
-        event(KillRequested(RUN), A, minute=8),
-        event(JobCreated(job("b")), "0198f5a0-4444-7000-8000-000000000004", minute=9),
-        replace(event(JobDeleted(), B, minute=10), actor="bob"),
-        event(JobDeleted(), B, minute=10),  # the same event id: a repetition
-    ]
-
-
-class Bench:
-    """One log and one database, for any number of log-ingesters."""
-
-    def __init__(self, servers: LocalServers, names: Names, database: Database[dict[str, Any]]) -> None:
-        self.ports = Ports()
-        self.events: Events = database["job_events"]
-        self.settings = LogIngesterSettings(
-            token=TOKEN, log_ingester_port=0, mongodb=servers.mongodb, mongodb_database=names.database, audit_key=KEY,
-            retention="36500d",
-        )  # fmt: skip
-
-    async def append(self, *records: JobEvent | bytes, key: str = "") -> None:
-        await self.ports.log.ensure_topics([Topic(JOB_EVENTS, partitions=1)])
-        for record in records:
-            value = record if isinstance(record, bytes) else encode(record)
-            self.ports.log.append(JOB_EVENTS, key or getattr(record, "job_id", ""), value, ())
-
-    def records(self) -> list[Record]:
-        return self.ports.log.partitions(JOB_EVENTS)[0].read(0, 1_000_000)
-
-    async def with_log(self, records: Sequence[Record]) -> "Bench":
-        """Return a bench with another log, and the same database."""
-        other = object.__new__(Bench)
-        other.ports, other.settings, other.events = Ports(), self.settings, self.events
-        await other.ports.log.ensure_topics([Topic(JOB_EVENTS, partitions=1)])
-        for record in records:
-            other.ports.log.append(JOB_EVENTS, record.key, record.value, ())
-        return other
-
-    @asynccontextmanager
-    async def ingester(self, **changes: Any) -> AsyncIterator["Face"]:
-        """Run a log-ingester; give it once it has taken in the log."""
-        settings = replace(self.settings, **changes)
-        ports = self.ports
-        await ports.log.ensure_topics(plan_of(settings).topics)
-        async with (
-            open_log_ingester(settings, ports.clock, ports.ids, ports.log) as service,
-            ports.client(service.port) as client,
-        ):
-            yield Face(service, client)
-
-    @asynccontextmanager
-    async def command_line(self, face: "Face") -> AsyncIterator[CommandLine]:
-        """Give the `dcron` command on this log-ingester, and on a master that knows where it is."""
-        url = f"http://127.0.0.1:{face.service.port}"
-        # A master of another log: it only says where the log-ingester is.
-        async with Ports().master(log_ingester_url=url) as (master, _):
-            environment = {key: value for key, value in os.environ.items() if not key.startswith("DCRON_")}
-            environment |= {
-                "DCRON_URL": f"http://127.0.0.1:{master.port}", "DCRON_TOKEN": TOKEN, "COLUMNS": "200",
-            }  # fmt: skip
-
-            async def dcron(*arguments: str) -> tuple[int, str]:
-                """Return the exit code and everything that was printed."""
-                process = await asyncio.create_subprocess_exec(
-                    *dcron_command(), *arguments, env=environment, stdout=PIPE, stderr=STDOUT
-                )
-                said, _ = await process.communicate()
-                assert process.returncode is not None
-                return process.returncode, said.decode()
-
-            yield dcron
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await holds():
-            await asyncio.sleep(0.05)
-
-
-class Face:
-    """A running log-ingester."""
-
-    def __init__(self, service: LogIngester, client: httpx.AsyncClient) -> None:
-        self.service = service
-        self.client = client
-
-    async def verify(self) -> Verification:
-        """Verify, once the log-ingester has read the log."""
-        async with asyncio.timeout(60):
-            while (answer := await self.client.get("/api/v1/audit/verify", timeout=60)).status_code == 503:
-                await asyncio.sleep(0.05)
-        assert answer.status_code == 200, answer.text
-        return msgspec.json.decode(answer.content, type=Verification)
-
-    async def answers(self, path: str) -> bool:
-        return (await self.client.get(path)).status_code == 200
-
-    async def says(self, path: str, query: str, count: int) -> bool:
-        """Tell whether so many events are found."""
-        return len((await self.client.get(f"{path}?{query}")).json()["events"]) == count
-
-    async def search(self, **wanted: str | int) -> list[int]:
-        return [each.position for each in (await self.page(**wanted)).events]
-
-    async def page(self, **wanted: str | int) -> EventList:
-        answer = await self.client.get("/api/v1/audit/events", params=wanted)
-        assert answer.status_code == 200, answer.text
-        return msgspec.json.decode(answer.content, type=EventList)
-
-    async def head(self, **parameters: int) -> ChainHead:
-        answer = await self.client.get("/api/v1/audit/head", params=parameters)
-        assert answer.status_code == 200, answer.text
-        return msgspec.json.decode(answer.content, type=ChainHead)
-
-    async def metrics(self) -> str:
-        return (await self.client.get("/metrics")).text
 
 
 @pytest.fixture
 async def bench(servers: LocalServers, names: Names) -> AsyncIterator[Bench]:
-    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(servers.mongodb)
-    try:
-        bench = Bench(servers, names, client[names.database])
-        await bench.append(*history())
+    async with open_bench(servers, names) as bench:
         yield bench
-    finally:
-        client.close()
 
 
 async def test_the_whole_log_is_archived_and_proved(bench: Bench) -> None:
@@ -473,67 +317,6 @@ async def test_a_head_is_the_chain_at_any_position(bench: Bench) -> None:
     for head in heads:
         check_signature(head, last.public_key)
     assert (beyond.status_code, beyond.json()["errors"][0]["field"]) == (404, "position")
-
-
-async def test_events_are_found_by_all_that_they_say(bench: Bench) -> None:
-    async with bench.ingester() as face:
-        assert (await face.verify()).intact
-        assert await face.search() == list(range(11, -1, -1))
-        assert await face.search(job="a") == [8, 7, 6, 5, 4, 3, 1]
-        assert await face.search(job_id=B) == [11, 10, 2]
-        assert await face.search(actor="bob") == [10]
-        assert await face.search(kind="JobUpdated") == [4, 3]
-        assert await face.search(namespace="default", kind="JobDeleted") == [10]
-        assert await face.search(namespace="other") == []
-        assert await face.search(start="2026-01-01T00:05:00Z", end="2026-01-01T02:07:00+02:00") == [6, 5]
-        assert await face.search(text="BACKS up (n") == [3, 1]  # made, and taken out
-        assert await face.search(text="ÜBUNG") == [5]
-        assert await face.search(text=".*") == []
-        assert await face.search(text="5 0 * * *", job="a") == [3]
-        assert await face.search(text=RUN) == [8]
-        rejected = (await face.page(job="a", kind="JobUpdated", limit=1)).events[0]
-    assert (rejected.outcome, rejected.detail) == ("rejected", "meant for version 1, and the job is at version 2")
-
-
-async def test_pages_are_stable_while_events_come_in(bench: Bench) -> None:
-    seen: list[int] = []
-    cursor: dict[str, str] = {}
-    async with bench.ingester() as face:
-        assert (await face.verify()).intact
-        while True:
-            page = await face.page(limit=5, **cursor)
-            seen += [each.position for each in page.events]
-            await bench.append(event(RunRequested(), A, minute=100 + len(seen)))
-            assert (await face.verify()).intact
-            if page.next_cursor is None:
-                break
-            cursor = {"cursor": page.next_cursor}
-    assert seen == list(range(11, -1, -1))
-
-
-BAD: tuple[tuple[str, dict[str, str], str], ...] = (
-    ("events", {"start": "2026-01-01T00:00:00"}, "start"),
-    ("events", {"end": "yesterday"}, "end"),
-    ("events", {"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}, "end"),
-    ("events", {"start": "0001-01-01T00:00:00+14:00"}, "start"),
-    ("events", {"kind": "JobExploded"}, "kind"),
-    ("events", {"cursor": "odd"}, "cursor"),
-    ("events", {"limit": "0"}, "limit"),
-    ("events", {"text": ""}, "text"),
-    ("events", {"text": "a\0b"}, "text"),
-    ("events", {"jobb": "a"}, "jobb"),
-    ("head", {"position": "-1"}, "position"),
-    ("verify", {"position": "1"}, "position"),
-)
-
-
-async def test_a_bad_parameter_is_named(bench: Bench) -> None:
-    async with bench.ingester() as face:
-        for route, parameters, field in BAD:
-            answer = await face.client.get(f"/api/v1/audit/{route}", params=parameters)
-            assert answer.status_code == 400, (parameters, answer.text)
-            (problem,) = answer.json()["errors"]
-            assert problem["field"] == field
 
 
 async def test_one_verification_at_a_time(bench: Bench) -> None:

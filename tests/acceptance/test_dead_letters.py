@@ -18,8 +18,8 @@ from dcron_schemas.codec import encode
 from dcron_schemas.dead_letters import DeadLetter, DeadLetterDetail, DeadLetterList, Header, ReplayResult
 from dcron_schemas.records import Execution
 from dcron_standalone.servers import LocalServers
-from tests.acceptance.test_log_ingester import Face, running, settings_for, until
 from tests.names import Names
+from tests.running_ingester import Face, running, settings_for, until
 from tests.unit.log_ingester.records import chunk, execution, finished, lost, started
 
 RUN = execution()

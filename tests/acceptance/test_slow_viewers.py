@@ -15,9 +15,9 @@ from dcron_core.settings import LogIngesterSettings
 from dcron_log_ingester.hub import QUEUE_BYTES
 from dcron_schemas.records import OutputChunk
 from dcron_standalone.servers import LocalServers
-from tests.acceptance.test_log_ingester import TOKEN, Face, running, seqs, settings_for
 from tests.conftest import PrivateServers
 from tests.names import Names
+from tests.running_ingester import TOKEN, Face, running, seqs, settings_for
 from tests.unit.log_ingester.records import chunk, execution, finished, started
 
 RUN = execution()
