@@ -6,6 +6,7 @@ keeps trying a server which is being restarted could be given that very port, an
 
 import json
 import socket
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ LOOPBACK = "127.0.0.1"
 LOWEST = 20_000
 HIGHEST = 32_700
 TRIES = 1000
+
+_given: deque[int] = deque(maxlen=1000)
 
 
 def is_free(port: int) -> bool:
@@ -29,11 +32,12 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that nobody listens on, and that was not returned lately: who asked for it may not listen yet."""
     ids = IdSource()
     for _ in range(TRIES):
         port = int(ids.uniform(LOWEST, HIGHEST))
-        if is_free(port):
+        if port not in _given and is_free(port):
+            _given.append(port)
             return port
     raise OSError(f"no free port on {LOOPBACK} between {LOWEST} and {HIGHEST}")
 
@@ -46,11 +50,7 @@ def remembered_ports(file: Path, names: Sequence[str]) -> dict[str, int]:
         ports = {}
     if set(ports) == set(names) and all(is_free(port) for port in ports.values()):
         return ports
-    ports = {}
-    while len(ports) < len(names):
-        port = free_port()
-        if port not in ports.values():
-            ports[names[len(ports)]] = port
+    ports = {name: free_port() for name in names}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(ports))
     return ports

@@ -54,7 +54,9 @@ class Supervised:
         self._start_again_at_s = None
 
     def is_ready(self) -> bool:
-        """Ask its readiness probe."""
+        """Ask its readiness probe; whatever answers there in the place of one that has ended does not count."""
+        if self._child is None or self._child.exit_code is not None:
+            return False
         try:
             url, verify = f"{self.url}/readyz", self._tls or True
             return httpx.get(url, timeout=PROBE_TIMEOUT_S, trust_env=False, verify=verify).is_success

@@ -5,12 +5,15 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from dcron_core.clock import SystemClock
 from dcron_standalone.children import Child, Starter
+from dcron_standalone.ports import LOOPBACK
 from dcron_standalone.supervision import FIRST_DELAY_S, Supervised
 
 SLEEPER = [sys.executable, "-c", "print('up', flush=True); import time; time.sleep(60)"]
@@ -22,6 +25,17 @@ WITH_GRANDCHILD = [
     sys.executable, "-c",
     "import subprocess, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)",
 ]  # fmt: skip
+
+
+class SaysYes(BaseHTTPRequestHandler):
+    """Another program that happens to listen there."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        pass
 
 
 @pytest.fixture
@@ -106,3 +120,28 @@ def test_a_crashed_service_is_started_again_after_a_growing_delay(starter: Start
         clock.seconds += 0.02
         assert service.tend() == "worker-1 starts again"
     assert not service.is_ready()
+
+
+def test_what_answers_in_the_place_of_a_service_that_ended_does_not_make_it_ready(
+    starter: Starter, tmp_path: Path
+) -> None:
+    with HTTPServer((LOOPBACK, 0), SaysYes) as other:
+        answering = Thread(target=other.serve_forever)
+        answering.start()
+        try:
+            url = f"http://{LOOPBACK}:{other.server_port}"
+            ready = {}
+            for name, command in (("lives", SLEEPER), ("ended", [sys.executable, "-c", "raise SystemExit(7)"])):
+                service = Supervised(
+                    "master", name, command,
+                    environment={}, log=tmp_path / name, url=url, starter=starter, clock=SystemClock(),
+                )  # fmt: skip
+                service.start()
+                assert service.child is not None
+                if name == "ended":
+                    wait_until_gone(service.child.pid)
+                ready[name] = service.is_ready()
+        finally:
+            other.shutdown()
+            answering.join()
+    assert ready == {"lives": True, "ended": False}

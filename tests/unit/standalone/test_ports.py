@@ -3,7 +3,12 @@
 import socket
 from pathlib import Path
 
+import pytest
+
+from dcron_standalone import ports
 from dcron_standalone.ports import LOOPBACK, free_port, is_free, remembered_ports
+
+LOWEST_OF_FEW = 32_600
 
 
 def test_a_port_with_a_listener_is_not_free() -> None:
@@ -19,14 +24,22 @@ def test_free_ports_are_not_those_of_outgoing_connections() -> None:
     assert all(free_port() < lowest_outgoing for _ in range(20))
 
 
+def test_no_port_is_given_twice_before_anybody_listens_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two services that start together would both be given it, and one of them would answer for the other."""
+    monkeypatch.setattr(ports, "LOWEST", LOWEST_OF_FEW)
+    monkeypatch.setattr(ports, "HIGHEST", LOWEST_OF_FEW + 20)
+    given = [free_port() for _ in range(10)]
+    assert len(set(given)) == 10
+
+
 def test_ports_are_remembered_until_one_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "ports.json"
-    ports = remembered_ports(file, ("client", "peer"))
-    assert remembered_ports(file, ("client", "peer")) == ports
+    known = remembered_ports(file, ("client", "peer"))
+    assert remembered_ports(file, ("client", "peer")) == known
     with socket.socket() as listener:
-        listener.bind((LOOPBACK, ports["peer"]))
+        listener.bind((LOOPBACK, known["peer"]))
         listener.listen()
-        assert ports["peer"] not in remembered_ports(file, ("client", "peer")).values()
+        assert known["peer"] not in remembered_ports(file, ("client", "peer")).values()
 
 
 def test_a_damaged_file_is_no_obstacle(tmp_path: Path) -> None:
