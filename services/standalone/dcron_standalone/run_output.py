@@ -1,20 +1,24 @@
 """A run's output in the terminal: what is stored, and what is being written.
 
 The run's own words go to stdout and stderr, as it wrote them; ours about it go to stderr.
+
+A run is followed by one thread. OpenSSL does not let two use one connection at the same time, and Python does not keep
+them apart: with a thread that reads while another one sends the handshake, one connection in 200 hung for ever.
 """
 
+import asyncio
 import re
 import sys
-import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.sync.client import connect
 
 from dcron_schemas.api import ExecutionView, FinishedFrame, Frame, OutputFrame, OutputPiece, StateFrame, Status
 from dcron_standalone.client import LOOPBACK_HOSTS, ApiError, Client
@@ -108,16 +112,20 @@ def print_stored(client: Client, execution: ExecutionView, printer: Printer) -> 
 
 def follow_run(client: Client, execution_id: str, printer: Printer | None = None, *, from_seq: int = 0) -> None:
     """Print a run's output, live, until it is over."""
-    printer = printer or Printer()
+    asyncio.run(_follow(client, execution_id, printer or Printer(), from_seq))
+
+
+async def _follow(client: Client, execution_id: str, printer: Printer, from_seq: int) -> None:
     announced = False
-    for frame in _frames(client, execution_id, from_seq):
-        if isinstance(frame, StateFrame) and not announced:
-            _announce(frame.execution)
-            announced = True
-        elif isinstance(frame, OutputFrame):
-            printer.piece(execution_id, frame.chunk)
-        elif isinstance(frame, FinishedFrame):
-            _conclude(frame.execution)
+    async with aclosing(_frames(client, execution_id, from_seq)) as frames:
+        async for frame in frames:
+            if isinstance(frame, StateFrame) and not announced:
+                _announce(frame.execution)
+                announced = True
+            elif isinstance(frame, OutputFrame):
+                printer.piece(execution_id, frame.chunk)
+            elif isinstance(frame, FinishedFrame):
+                _conclude(frame.execution)
 
 
 def _last_lines(pieces: Sequence[OutputPiece], count: int) -> list[OutputPiece]:
@@ -134,7 +142,7 @@ def _last_lines(pieces: Sequence[OutputPiece], count: int) -> list[OutputPiece]:
     return kept[::-1]
 
 
-def _frames(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]:
+async def _frames(client: Client, execution_id: str, from_seq: int) -> AsyncGenerator[Frame, None]:
     """Yield the frames of a run until it is over; connect again, and go on where it broke off, when it does.
 
     After a gap marker (we were too slow) too: a new connection begins with what is stored. When the access token has
@@ -143,13 +151,14 @@ def _frames(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]
     next_seq, failures = from_seq, 0
     while True:
         try:
-            for frame in _connection(client, execution_id, next_seq):
-                failures = 0
-                yield frame
-                if isinstance(frame, FinishedFrame):
-                    return
-                if isinstance(frame, OutputFrame):
-                    next_seq = frame.chunk.seq + 1
+            async with aclosing(_connection(client, execution_id, next_seq)) as frames:
+                async for frame in frames:
+                    failures = 0
+                    yield frame
+                    if isinstance(frame, FinishedFrame):
+                        return
+                    if isinstance(frame, OutputFrame):
+                        next_seq = frame.chunk.seq + 1
         except (ConnectionClosed, InvalidHandshake, OSError) as error:
             if _has_expired(error, client):
                 client.tokens.forget()
@@ -158,14 +167,14 @@ def _frames(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]
             failures += 1
             if failures > MOST_FAILURES:
                 raise ApiError(f"{client.log_ingester_url} does not serve live output now: {error}") from error
-        time.sleep(RECONNECT_AFTER_S)
+        await asyncio.sleep(RECONNECT_AFTER_S)
 
 
-def _connection(client: Client, execution_id: str, from_seq: int) -> Iterator[Frame]:
+async def _connection(client: Client, execution_id: str, from_seq: int) -> AsyncGenerator[Frame, None]:
     """Yield the frames that one websocket brings."""
     base = urlsplit(client.log_ingester_url)
     url = f"{'wss' if base.scheme == 'https' else 'ws'}://{base.netloc}{base.path}/ws/executions/{execution_id}"
-    with connect(
+    async with connect(
         f"{url}?from_seq={from_seq}",
         additional_headers={"Authorization": f"Bearer {client.tokens.bearer()}"},
         proxy=None if base.hostname in LOOPBACK_HOSTS else True,
@@ -173,7 +182,7 @@ def _connection(client: Client, execution_id: str, from_seq: int) -> Iterator[Fr
         close_timeout=CLOSE_TIMEOUT_S,
         ssl=client.tls if base.scheme == "https" else None,
     ) as websocket:
-        for message in websocket:
+        async for message in websocket:
             yield _frame_decoder.decode(message)
 
 

@@ -1,16 +1,28 @@
-"""What `dcron logs` prints of stored output: all or its tail, both streams or one, as text or as JSON lines."""
+"""What `dcron logs` prints of stored output, all or its tail, both streams or one, and of what is being written."""
 
+import asyncio
 import json
+import ssl
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from dcron_core.errors import DcronError
-from dcron_schemas.api import ExecutionView, OutputPiece
+from dcron_schemas.api import ExecutionView, FinishedFrame, Info, OutputFrame, OutputPiece, StateFrame
+from dcron_standalone.client import Client
+from dcron_standalone.data_directory import Access
 from dcron_standalone.moments import instant_in
-from dcron_standalone.run_output import TAIL_CHARACTERS, Printer
+from dcron_standalone.ports import LOOPBACK, free_port
+from dcron_standalone.run_output import TAIL_CHARACTERS, Printer, follow_run
+from tests.certificates import Authority
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RUN = ExecutionView(
@@ -85,3 +97,43 @@ def test_an_instant_or_how_long_ago() -> None:
     assert abs(ago - timedelta(hours=2)) < timedelta(minutes=1)
     with pytest.raises(DcronError, match="--since 'soon' is not an instant"):
         instant_in("--since", "soon")
+
+
+class Threads(Printer):
+    """Sees which threads there are while output comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[threading.Thread] = set()
+
+    def piece(self, execution_id: str, piece: OutputPiece) -> None:
+        self.seen |= set(threading.enumerate())
+        super().piece(execution_id, piece)
+
+
+async def test_a_run_is_followed_by_tls_from_one_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two that use one connection at a time make it hang now and then: Python 3.11 does not keep them apart."""
+    authority = Authority(tmp_path)
+    pair = authority.sign("server")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.cert, pair.key)
+    port = free_port()
+    url = f"https://{LOOPBACK}:{port}"
+
+    def info(connection: ServerConnection, request: Request) -> Response | None:
+        if request.path != "/api/v1/info":
+            return None
+        return connection.respond(HTTPStatus.OK, msgspec.json.encode(Info(version="1", log_ingester_url=url)).decode())
+
+    async def run(socket: ServerConnection) -> None:
+        for frame in (StateFrame(execution=RUN), OutputFrame(chunk=piece(0, "hello\n")), FinishedFrame(execution=RUN)):
+            await socket.send(msgspec.json.encode(frame).decode())
+
+    printer = Threads()
+    async with serve(run, LOOPBACK, port, ssl=context, process_request=info):
+        client = Client(Access(url, "a-token", str(authority.file)))
+        before = set(threading.enumerate())
+        await asyncio.to_thread(follow_run, client, RUN.execution_id, printer)
+        client.close()
+    assert capsys.readouterr().out == "hello\n"
+    assert len(printer.seen - before) == 1
