@@ -5,6 +5,7 @@ there is a call every PATIENCE_S, or as soon as a call is full, or with the next
 """
 
 import asyncio
+from collections.abc import Callable
 
 from dcron_core.errors import LeaseLostError, StoreUnavailableError
 from dcron_core.lifecycle import retrying
@@ -32,11 +33,19 @@ class TransactionBatches:
         self._calls: set[asyncio.Task[None]] = set()
         self._scheduled = False
 
-    async def until_answered(self, transaction: Transaction, what: str, *, patient: bool = False) -> TransactionResult:
-        """Do one transaction again and again until the store answers.
+    async def until_answered(
+        self,
+        transaction: Transaction,
+        what: str,
+        *,
+        patient: bool = False,
+        doubt: Callable[[str], None] = lambda _: None,
+    ) -> TransactionResult:
+        """Do one transaction again and again until the store answers. `doubt` is told of each try that is not answered.
 
         A first try whose answer was lost may have succeeded; then the comparisons of the next one fail, and the
-        caller finds its own writes. Raises LeaseLostError.
+        caller finds its own writes. Or it is still on its way, and takes effect after the answer to a later one: a
+        caller to whom that matters is told of the doubt. Raises LeaseLostError.
         """
         return await retrying(
             lambda: self.transact(transaction, patient=patient),
@@ -44,6 +53,7 @@ class TransactionBatches:
             what=what,
             first_delay_s=FIRST_DELAY_S,
             most_delay_s=MOST_DELAY_S,
+            tell=doubt,
         )
 
     async def transact(self, transaction: Transaction, *, patient: bool = False) -> TransactionResult:

@@ -27,6 +27,7 @@ from dcron_worker.claims import (
     in_the_way,
     is_own,
     queue_tick,
+    settle_tick,
     skip_tick,
     tick_execution_of,
     waits,
@@ -172,9 +173,14 @@ class Claimer:
             await self._consume(candidate, way.excluded[-1].last, excluded)
             return
         transaction = claim_tick(self._with.keys, candidate, execution, session.lease, excluded)
-        result = await self._with.transactions.until_answered(transaction, f"claim of {execution.execution_id}")
+        doubts: list[str] = []
+        result = await self._with.transactions.until_answered(
+            transaction, f"claim of {execution.execution_id}", doubt=doubts.append
+        )
         if not result.succeeded:
-            await self._not_claimed(candidate, execution, excluded, result, session, late=late)
+            refused = await self._settled(candidate, execution, result) if doubts else result
+            if refused is not None:
+                await self._not_claimed(candidate, execution, excluded, refused, session, late=late)
             return
         self._record(excluded)
         self._with.metrics.claims.labels("won").inc()
@@ -182,6 +188,25 @@ class Claimer:
         claimed = replace(execution, fencing_token=result.revision)
         await self._with.launcher.run(Claimed(claimed, candidate.entry, candidate.job_revision), session)
         self._with.free(candidate.entry.job_id)
+
+    async def _settled(
+        self, candidate: Candidate, execution: Execution, refused: TransactionResult
+    ) -> TransactionResult | None:
+        """See to it that no earlier try of a claim that was refused takes effect any more.
+
+        It may be on its way yet, and what was in the way of the later try (a run that was alive) be over when it
+        arrives: then nobody would know of the run. Return how the claim stands; None: the tick is to be claimed anew.
+        """
+        cursors, *others, entries, _ = refused.reads
+        if entries or (cursors[0].mod_revision if cursors else 0) != candidate.cursor_revision:
+            return refused
+        transaction = settle_tick(self._with.keys, candidate, execution)
+        result = await self._with.transactions.until_answered(transaction, f"doubt about {execution.execution_id}")
+        if not result.succeeded:
+            return replace(refused, reads=(cursors, *others, *result.reads))
+        cursor = self._with.planner.cursor_of(candidate.entry)
+        self._with.planner.cursor_stands(cursor, candidate.after, result.revision)
+        return None
 
     async def _not_claimed(
         self,

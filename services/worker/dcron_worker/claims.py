@@ -221,6 +221,31 @@ def skip_run(keys: Keys, revision: int, skipped: TickSkipped, *, job_gone: bool)
     )
 
 
+def settle_tick(keys: Keys, candidate: Candidate, execution: Execution) -> Transaction:
+    """Let no claim of the candidate's tick, decided on the cursor as it stood, take effect any more.
+
+    The cursor is written where it is, which gives it another revision. If it fails it reads [the claim's entry] and
+    [its liveness]: the claim was faster, or somebody else moved the cursor.
+    """
+    cursor = cursor_key(keys, candidate.entry, execution.worker_id)
+    return Transaction(
+        compare=(ModRevisionIs(cursor, candidate.cursor_revision),),
+        success=(_cursor(keys, candidate.entry, candidate.after, execution),),
+        failure=_own_claim(keys, execution),
+    )
+
+
+def settle_run(keys: Keys, wanted: KeyValue | None, execution: Execution) -> Transaction:
+    """The same for the claim of a wanted run, which is written again as it is; None: it is gone already."""
+    if wanted is None:
+        return Transaction(compare=(), success=_own_claim(keys, execution))
+    return Transaction(
+        compare=(ModRevisionIs(wanted.key, wanted.mod_revision),),
+        success=(Put(wanted.key, wanted.value),),
+        failure=_own_claim(keys, execution),
+    )
+
+
 def end_run(keys: Keys, execution: Execution, record: Closing, following: FollowUps = NOTHING_FOLLOWS) -> Transaction:
     """Close a run's entry with its outcome, let the job go, and write what follows from the end.
 
@@ -326,6 +351,10 @@ def _closed(keys: Keys, skipped: Iterable[TickSkipped]) -> tuple[Operation, ...]
         Put(keys.execution(each.execution.execution_id), encode(ExecutionEntry(execution=each.execution, skipped=each)))
         for each in skipped
     )
+
+
+def _own_claim(keys: Keys, execution: Execution) -> tuple[Operation, ...]:
+    return Get(keys.execution(execution.execution_id)), Get(keys.active(execution.job_id, execution.execution_id))
 
 
 def _opened(keys: Keys, execution: Execution, lease: int) -> tuple[Operation, ...]:

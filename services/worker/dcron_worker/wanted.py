@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from dcron_core.access.signing import REFUSALS, Refusal
 from dcron_core.errors import LeaseLostError, StoreUnavailableError
+from dcron_core.lifecycle import retrying
 from dcron_core.ports.store import KeyValue, Put, Transaction
 from dcron_core.session import LeaseSession
 from dcron_core.telemetry import about, get_logger
@@ -17,7 +18,7 @@ from dcron_schemas.codec import decode_state, encode
 from dcron_schemas.records import Execution, SkipReason, TickSkipped
 from dcron_schemas.state import ExecutionEntry, JobEntry, KillWanted
 from dcron_worker.claiming import AGAIN_AFTER, Claiming, wait_after
-from dcron_worker.claims import claim_run, execution_of_run, in_the_way, is_own, skip_run
+from dcron_worker.claims import claim_run, execution_of_run, in_the_way, is_own, settle_run, skip_run
 from dcron_worker.runner import Claimed
 from dcron_worker.wanted_plan import Wanted, due_at
 
@@ -127,7 +128,10 @@ class WantedRuns:
         run = wanted.run
         execution = execution_of_run(run, job, self._with.worker_id, self._with.clock.now())
         transaction = claim_run(self._with.keys, wanted.revision, job, execution, session.lease)
-        result = await self._with.transactions.until_answered(transaction, f"claim of {run.execution_id}")
+        doubts: list[str] = []
+        result = await self._with.transactions.until_answered(
+            transaction, f"claim of {run.execution_id}", doubt=doubts.append
+        )
         if result.succeeded:
             self._with.metrics.claims.labels("won").inc()
             execution = replace(execution, fencing_token=result.revision)
@@ -135,6 +139,8 @@ class WantedRuns:
             self._with.free(job.job_id)
             return
         entries, own, alive = result.reads
+        if doubts and not entries:
+            entries, own = await self._settled(execution)
         if entries and is_own(entries[0], self._with.worker_id, closed=False):
             claimed = Claimed(execution, job, job_revision)
             await self._with.launcher.adopt(claimed, next(iter(own), None), entries[0].mod_revision, session)
@@ -147,6 +153,18 @@ class WantedRuns:
         # A run that is to replace another may be replaced itself meanwhile, which nothing but a look finds out.
         wait = wait_after(wanted.looks, told=told and job.spec.overlap != "replace")
         self._with.wanted.look_again(wanted, self._with.clock.now() + wait)
+
+    async def _settled(self, execution: Execution) -> tuple[tuple[KeyValue, ...], ...]:
+        """See to it that no earlier try of a claim that was refused takes effect; return [its entry], [its liveness].
+
+        It may be on its way yet, and the run that was in the way of the later try be over when it arrives: then nobody
+        would know of the run.
+        """
+        what, key = f"doubt about {execution.execution_id}", self._with.keys.run(execution.execution_id)
+        wanted = await retrying(lambda: self._with.store.get(key), on=StoreUnavailableError, what=what)
+        settling = settle_run(self._with.keys, wanted, execution)
+        result = await self._with.transactions.until_answered(settling, what)
+        return result.reads or ((), ())
 
     async def _replace(self, running: str, by: str, job_id: str) -> None:
         """Ask for the end of the live run, once: the request is seen by its worker, and by whoever looks here next."""
