@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from dcron_core.adapters.memory import MemoryStore
 from dcron_core.clock import Clock
@@ -19,7 +20,7 @@ from dcron_schemas.records import (
     ExecutionStarted,
     TickSkipped,
 )
-from dcron_schemas.state import TickCursor
+from dcron_schemas.state import ActiveRun, TickCursor
 from tests.services import KEYS, Ports
 from tests.unit.worker.test_service import (
     PATIENCE_S,
@@ -99,6 +100,58 @@ async def test_a_claim_whose_answer_is_lost_is_run_although_the_next_tick_is_tak
         await ports.store.transact(Transaction((), (Delete(KEYS.job(entry.job_id)),)))
     ticks = sorted(end.execution.due_at for end in finished_of(ports, entry.job_id))
     assert ticks[1] - ticks[0] == timedelta(seconds=2), "the tick between was the other worker's"
+    await nothing_left(ports)
+
+
+class LateTryStore(MemoryStore):
+    """Is reached by the first try of a claim only after the second one, which found another run of the job alive.
+
+    `settled`: only after the call that follows, too.
+    """
+
+    def __init__(self, clock: Clock, *, settled: bool) -> None:
+        super().__init__(clock)
+        self._calls_before = 2 if settled else 1
+        self._late: list[Transaction] = []
+        self.arrived = asyncio.Event()
+
+    async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
+        if not self._late and has_claim(transactions):
+            self._late = list(transactions)
+            await super().transact_all([Transaction((), (Put(self._another_run(), encode(ActiveRun(worker_id="other"))),))])
+            raise StoreUnavailableError("no answer in time")
+        results = await super().transact_all(transactions)
+        if self._late and not self.arrived.is_set():
+            await super().transact_all([Transaction((), (Delete(self._another_run()),))])
+            self._calls_before -= 1
+            if not self._calls_before:
+                await super().transact_all(self._late)
+                self.arrived.set()
+        return results
+
+    def _another_run(self) -> str:
+        [own] = [op.key for op in self._late[0].success if isinstance(op, Put) and op.lease]
+        return own + "0"
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("kind", ["tick", "wanted"])
+async def test_a_try_that_arrives_after_a_later_one_was_refused_is_not_forgotten(
+    tmp_path: Path, kind: str, *, settled: bool
+) -> None:
+    """G6: it claims the run, or it takes no effect any more; the run does not stay open for ever."""
+    ports = Ports()
+    ports.store = late = LateTryStore(ports.clock, settled=settled)
+    entry = await put_job(ports, each_second("late") if kind == "tick" else on_request("late", "true"))
+    async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
+        if kind == "wanted":
+            await want_run(ports, entry)
+        await late.arrived.wait()
+        await ports.wait_for(ExecutionFinished)
+        await ports.store.transact(Transaction((), (Delete(KEYS.job(entry.job_id)),)))
+    closings = [r.execution.execution_id for r in ports.records() if isinstance(r, ExecutionFinished | TickSkipped)]
+    assert len(closings) == len(set(closings))
+    assert not [r for r in ports.records() if isinstance(r, ExecutionLost)]
     await nothing_left(ports)
 
 
