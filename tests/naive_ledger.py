@@ -51,7 +51,7 @@ class NaiveLedger:
     defined_s: dict[str, float] = field(default_factory=dict)  # job → when it came into the store
     openings: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))  # execution → claims
     wanted: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))  # execution → runs/
-    fallen: list[str] = field(default_factory=list)  # cursors that did
+    fallen: list[str] = field(default_factory=list)  # cursors that did, or stood still beside a run
     finished: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     lost: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     skips: dict[str, dict[str, Skip]] = field(default_factory=lambda: defaultdict(dict))  # job → execution → skip
@@ -100,6 +100,8 @@ class _Job:
 def _read_writes(ledger: NaiveLedger, writes: Iterable[Write]) -> None:
     jobs: defaultdict[str, _Job] = defaultdict(_Job)
     standing: set[str] = set()
+    writes = list(writes)
+    beside = {(write.revision, job_id) for write in writes if (job_id := _job_of_entry(write.key))}
     for write in writes:
         kind, _, name = write.key.partition("/")
         is_new = write.key not in standing
@@ -112,7 +114,9 @@ def _read_writes(ledger: NaiveLedger, writes: Iterable[Write]) -> None:
             _take_definition(ledger, name, jobs[name], value)
         elif kind == "ticks" and value is not None:
             tick = datetime.fromisoformat(value["tick"])
-            if tick <= jobs[name].cursor:
+            # Written where it is, and nothing of the job with it, it takes nothing: it only has another revision.
+            stands = tick == jobs[name].cursor and (write.revision, name) not in beside
+            if tick <= jobs[name].cursor and not stands:
                 ledger.fallen.append(f"revision {write.revision}: {name} from {jobs[name].cursor} to {tick}")
             jobs[name].cursor = tick
         elif kind == "executions" and value is not None and is_new and not _is_closed(value):
@@ -121,6 +125,12 @@ def _read_writes(ledger: NaiveLedger, writes: Iterable[Write]) -> None:
             ledger.wanted[name].append(value)
     for job_id, job in jobs.items():
         _end_window(ledger, job_id, job, None)
+
+
+def _job_of_entry(key: str) -> str:
+    """Return the job of a run's or a skipped tick's entry; of no other key."""
+    kind, _, name = key.partition("/")
+    return name.partition(".")[0] if kind == "executions" else ""
 
 
 def _is_closed(entry: Mapping[str, Any]) -> bool:

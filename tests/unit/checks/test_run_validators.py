@@ -37,12 +37,13 @@ def definition(version: int = 1, anchor: float = 0, **fields: Any) -> Write:
     return write("jobs/job", {"version": version, "spec": {**SPEC, **fields}, "anchor": at(anchor)})
 
 
-def cursor(number: int) -> Write:
-    return write("ticks/job", {"tick": at(number), "worker_id": "w"})
+def cursor(number: int, revision: int = 5) -> Write:
+    return write("ticks/job", {"tick": at(number), "worker_id": "w"}, revision)
 
 
-def opening(name: str) -> Write:
-    return write(f"executions/{name}", {"execution": {"execution_id": name}, "finished": None, "skipped": None})
+def opening(name: str, revision: int = 5) -> Write:
+    entry = {"execution": {"execution_id": name}, "finished": None, "skipped": None}
+    return write(f"executions/{name}", entry, revision)
 
 
 def execution(name: str, number: int, **fields: Any) -> dict[str, Any]:
@@ -99,6 +100,8 @@ def test_ticks_are_counted_out() -> None:
     ("writes", "records", "processes", "found"),
     [
         ([*WRITES, cursor(8)], RECORDS, PROCESSES, "a cursor fell"),
+        ([*WRITES, cursor(6, revision=6)], RECORDS, PROCESSES, "a cursor fell"),
+        ([*WRITES, cursor(8, revision=6), opening("job.rx.1", revision=6)], RECORDS, PROCESSES, "a cursor fell"),
         ([*WRITES, write(f"executions/{TICKS[2]}", None), opening(TICKS[2])], RECORDS, PROCESSES, "claimed 2 times"),
         (WRITES, RECORDS, [*PROCESSES, Process(TICKS[2], started_s=2, ended_s=3)], "started 2 times"),
         (WRITES, RECORDS, [*PROCESSES, Process(TICKS[4], started_s=2, ended_s=3)], "is on record as skipped"),
@@ -129,6 +132,12 @@ def test_what_is_wrong_is_found(
     writes: list[Write], records: list[bytes], processes: list[Process], found: str
 ) -> None:
     assert any(found in problem for problem in all_problems(ledger(writes, records), processes)), found
+
+
+def test_a_cursor_may_be_written_where_it_is_with_nothing_beside_it() -> None:
+    """Another job's run in the same revision is nothing of its own."""
+    other = write("executions/other.rx.1", {"finished": None, "skipped": {"reason": "missed"}}, revision=6)
+    assert all_problems(ledger([*WRITES, cursor(8, revision=6), other])) == []
 
 
 def test_what_is_left_open_is_found() -> None:

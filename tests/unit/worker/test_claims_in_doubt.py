@@ -118,7 +118,9 @@ class LateTryStore(MemoryStore):
     async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
         if not self._late and has_claim(transactions):
             self._late = list(transactions)
-            await super().transact_all([Transaction((), (Put(self._another_run(), encode(ActiveRun(worker_id="other"))),))])
+            await super().transact_all(
+                [Transaction((), (Put(self._another_run(), encode(ActiveRun(worker_id="other"))),))]
+            )
             raise StoreUnavailableError("no answer in time")
         results = await super().transact_all(transactions)
         if self._late and not self.arrived.is_set():
