@@ -18,6 +18,7 @@ PATIENCE_S = 0.05
 FIRST_DELAY_S = 0.1
 MOST_DELAY_S = 2.0
 
+_WRITES = (Put, Delete)
 _Waiting = tuple[Transaction, asyncio.Future[TransactionResult]]
 
 
@@ -101,7 +102,7 @@ class TransactionBatches:
         taken: list[_Waiting] = []
         left: list[_Waiting] = []
         for item in self._waiting:
-            keys = {op.key for op in (*item[0].success, *item[0].failure) if isinstance(op, Put | Delete)}
+            keys = {op.key for op in (*item[0].success, *item[0].failure) if isinstance(op, _WRITES)}
             if len(taken) < MOST_IN_A_CALL and written.isdisjoint(keys):
                 written |= keys
                 taken.append(item)

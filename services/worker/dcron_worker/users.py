@@ -33,9 +33,11 @@ class JobUsers(Struct, frozen=True):
 
     def user_of(self, run_as: str | None) -> User | None:
         """Return the user that a run is to change to; None: it stays the worker's own. Raises ProcessStartError."""
+        if run_as is None:
+            return self.usual
         own = _own_name()
         usual = self.usual.name if self.usual else own
-        if run_as is None or run_as == usual:
+        if run_as == usual:
             return self.usual
         if run_as not in self.allowed:
             raise ProcessStartError(

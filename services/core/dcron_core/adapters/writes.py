@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from dcron_core.ports.store import Delete, DeletePrefix, Operation, Put, Transaction
 
 MOST_OPERATIONS = 128  # comparisons, or operations of a branch; etcd's default for --max-txn-ops
+_OF_A_KEY = (Put, Delete)  # a tuple: a union is made anew, and looked through slowly, at each use
 
 
 def written_keys(operations: Sequence[Operation]) -> list[str]:
     """Return the key of each Put and Delete, and the prefix of each DeletePrefix."""
-    keys = [operation.key for operation in operations if isinstance(operation, Put | Delete)]
-    return keys + [operation.prefix for operation in operations if isinstance(operation, DeletePrefix)]
+    keys = []
+    for operation in operations:
+        if isinstance(operation, _OF_A_KEY):
+            keys.append(operation.key)
+        elif isinstance(operation, DeletePrefix):
+            keys.append(operation.prefix)
+    return keys
 
 
 def check_transactions(transactions: Sequence[Transaction]) -> None:
@@ -21,6 +27,8 @@ def check_transactions(transactions: Sequence[Transaction]) -> None:
         written: set[str] = set()
         for branch in (transaction.success, transaction.failure):
             keys = written_keys(branch)
+            if not keys:
+                continue
             if len(set(keys)) < len(keys):
                 raise ValueError(f"a transaction writes {_first_double(keys)!r} twice; write each key once")
             _check_prefixes(branch, keys)

@@ -5,6 +5,7 @@ writes. So a transaction that compares what an earlier one of the pack writes be
 result is always one that some order of the transactions could have given.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 from dcron_core.adapters.writes import MOST_OPERATIONS, written_keys
@@ -19,48 +20,51 @@ class Pack:
 
     def __init__(self) -> None:
         self.transactions: list[Transaction] = []
-        self._written: set[str] = set()
+        self._written: list[str] = []  # keys and prefixes, sorted
         self._prefixes: set[str] = set()  # that are deleted
         self._bytes = 0
         self._widest = 0
 
-    def takes(self, transaction: Transaction) -> bool:
-        """Return whether the transaction can go into this pack; an empty pack takes any."""
-        if not self.transactions:
-            return True
-        count = len(self.transactions) + 1
+    def take(self, transaction: Transaction) -> bool:
+        """Put the transaction in and return True, if there is room; an empty pack takes any."""
+        count, size = len(self.transactions) + 1, self._bytes + _bytes(transaction)
         # etcd allows a nested transaction what the one around it leaves of the limit.
         widest = max(self._widest, _width(transaction))
-        if count > MOST_IN_PACK or count + widest > MOST_OPERATIONS:
-            return False
-        if self._bytes + _bytes(transaction) > MOST_BYTES:
-            return False
-        return not any(self._writes_into(comparison) for comparison in transaction.compare)
-
-    def add(self, transaction: Transaction) -> None:
-        """Put the transaction in."""
+        if count > 1:
+            if count > MOST_IN_PACK or count + widest > MOST_OPERATIONS or size > MOST_BYTES:
+                return False
+            if any(self._writes_into(comparison) for comparison in transaction.compare):
+                return False
         self.transactions.append(transaction)
-        self._written.update(written_keys(transaction.success), written_keys(transaction.failure))
-        branches = (*transaction.success, *transaction.failure)
-        self._prefixes.update(each.prefix for each in branches if isinstance(each, DeletePrefix))
-        self._bytes += _bytes(transaction)
-        self._widest = max(self._widest, _width(transaction))
+        for branch in (transaction.success, transaction.failure):
+            for key in written_keys(branch):
+                insort(self._written, key)
+            self._prefixes.update(each.prefix for each in branch if isinstance(each, DeletePrefix))
+        self._bytes, self._widest = size, widest
+        return True
 
     def _writes_into(self, comparison: Comparison) -> bool:
         """Return whether the comparison is about something that an earlier transaction of the pack writes."""
         if isinstance(comparison, ModRevisionIs):
-            return comparison.key in self._written or any(comparison.key.startswith(each) for each in self._prefixes)
-        of_prefix = comparison.prefix
-        return any(key.startswith(of_prefix) for key in self._written) or any(map(of_prefix.startswith, self._prefixes))
+            of = comparison.key
+            found = self._first_from(of) == of
+        else:
+            of = comparison.prefix
+            found = self._first_from(of).startswith(of)
+        return found or any(map(of.startswith, self._prefixes))
+
+    def _first_from(self, text: str) -> str:
+        place = bisect_left(self._written, text)
+        return self._written[place] if place < len(self._written) else ""
 
 
 def packed(transactions: Sequence[Transaction]) -> list[Pack]:
     """Return the transactions in packs, in their order."""
     packs: list[Pack] = []
     for transaction in transactions:
-        if not packs or not packs[-1].takes(transaction):
+        if not packs or not packs[-1].take(transaction):
             packs.append(Pack())
-        packs[-1].add(transaction)
+            packs[-1].take(transaction)
     return packs
 
 
@@ -69,5 +73,9 @@ def _width(transaction: Transaction) -> int:
 
 
 def _bytes(transaction: Transaction) -> int:
-    puts = [each for each in (*transaction.success, *transaction.failure) if isinstance(each, Put)]
-    return sum(len(each.key) + len(each.value) for each in puts)
+    size = 0
+    for branch in (transaction.success, transaction.failure):
+        for each in branch:
+            if isinstance(each, Put):
+                size += len(each.key) + len(each.value)
+    return size

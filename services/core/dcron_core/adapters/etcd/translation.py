@@ -22,6 +22,7 @@ from dcron_core.ports.store import (
 )
 
 _PUT_EVENT = 0
+_EQUAL, _MOD, _CREATE = etcdrpc.Compare.EQUAL, etcdrpc.Compare.MOD, etcdrpc.Compare.CREATE
 
 
 def range_end(prefix: str) -> bytes:
@@ -60,18 +61,17 @@ def changes(response: Any) -> Changes:
 
 def transaction_request(transaction: Transaction) -> Any:
     """Return etcd's form of a transaction."""
-    return etcdrpc.TxnRequest(
-        compare=[_compare(comparison) for comparison in transaction.compare],
-        success=[_operation(operation) for operation in transaction.success],
-        failure=[_operation(operation) for operation in transaction.failure],
-    )
+    request = etcdrpc.TxnRequest()
+    _fill(request, transaction)
+    return request
 
 
 def pack_request(transactions: Sequence[Transaction]) -> Any:
     """Return one transaction without a condition, which does each of the given ones with its own."""
-    return etcdrpc.TxnRequest(
-        success=[etcdrpc.RequestOp(request_txn=transaction_request(transaction)) for transaction in transactions]
-    )
+    request = etcdrpc.TxnRequest()
+    for transaction in transactions:
+        _fill(request.success.add().request_txn, transaction)
+    return request
 
 
 def transaction_result(response: Any, revision: int) -> TransactionResult:
@@ -84,37 +84,47 @@ def transaction_result(response: Any, revision: int) -> TransactionResult:
     return TransactionResult(succeeded=response.succeeded, revision=revision, reads=reads)
 
 
-def _compare(comparison: Comparison) -> Any:
+def _fill(request: Any, transaction: Transaction) -> None:
+    """Write a transaction into its message, in place: one that is made apart is copied into the one around it."""
+    for comparison in transaction.compare:
+        _compare(request.compare.add(), comparison)
+    for operation in transaction.success:
+        _operation(request.success.add(), operation)
+    for operation in transaction.failure:
+        _operation(request.failure.add(), operation)
+
+
+def _compare(message: Any, comparison: Comparison) -> None:
+    message.result = _EQUAL
     if isinstance(comparison, ModRevisionIs):
-        return etcdrpc.Compare(
-            result=etcdrpc.Compare.EQUAL,
-            target=etcdrpc.Compare.MOD,
-            key=comparison.key.encode(),
-            mod_revision=comparison.revision,
-        )
+        message.target = _MOD
+        message.key = comparison.key.encode()
+        message.mod_revision = comparison.revision
+        return
     # It holds if it holds for each key of the range. No key that exists has the creation revision 0.
-    return etcdrpc.Compare(
-        result=etcdrpc.Compare.EQUAL,
-        target=etcdrpc.Compare.CREATE,
-        key=range_start(comparison.prefix),
-        range_end=range_end(comparison.prefix),
-        create_revision=0,
-    )
+    message.target = _CREATE
+    message.key = range_start(comparison.prefix)
+    message.range_end = range_end(comparison.prefix)
+    message.create_revision = 0
 
 
-def _operation(operation: Operation) -> Any:
+def _operation(message: Any, operation: Operation) -> None:
     match operation:
-        case Put(key=key, value=value, lease=lease):
-            return etcdrpc.RequestOp(request_put=etcdrpc.PutRequest(key=key.encode(), value=value, lease=lease))
-        case Delete(key=key):
-            return etcdrpc.RequestOp(request_delete_range=etcdrpc.DeleteRangeRequest(key=key.encode()))
-        case DeletePrefix(prefix=prefix):
-            return etcdrpc.RequestOp(
-                request_delete_range=etcdrpc.DeleteRangeRequest(key=range_start(prefix), range_end=range_end(prefix))
-            )
-        case Get(key=key):
-            return etcdrpc.RequestOp(request_range=etcdrpc.RangeRequest(key=key.encode()))
-        case GetPrefix(prefix=prefix, limit=limit):
-            return etcdrpc.RequestOp(
-                request_range=etcdrpc.RangeRequest(key=range_start(prefix), range_end=range_end(prefix), limit=limit)
-            )
+        case Put():
+            put = message.request_put
+            put.key = operation.key.encode()
+            put.value = operation.value
+            put.lease = operation.lease
+        case Delete():
+            message.request_delete_range.key = operation.key.encode()
+        case DeletePrefix():
+            deletion = message.request_delete_range
+            deletion.key = range_start(operation.prefix)
+            deletion.range_end = range_end(operation.prefix)
+        case Get():
+            message.request_range.key = operation.key.encode()
+        case GetPrefix():
+            read = message.request_range
+            read.key = range_start(operation.prefix)
+            read.range_end = range_end(operation.prefix)
+            read.limit = operation.limit
