@@ -32,7 +32,10 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, variable: str) -> socket.socket:
-    """Return a bound socket; raise SettingsError naming `variable` when the address cannot be had."""
+    """Return a socket that listens; raise SettingsError naming `variable` when the address cannot be had.
+
+    Of two services that start at one address at once both could bind; only one can listen.
+    """
     with ExitStack() as stack:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -41,6 +44,7 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
             bound = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             bound.bind((host, port))
+            bound.listen()
         except OSError as error:
             raise SettingsError([f"cannot listen on {host}:{port}: {error}; choose another with {variable}"]) from error
         stack.pop_all()

@@ -34,10 +34,8 @@ async def test_answers_are_sent_at_once() -> None:
 
 
 def test_an_address_that_is_taken_is_told_with_the_variable() -> None:
-    with listen(LOOPBACK, 0, "DCRON_MASTER_PORT") as first:
-        first.listen()
-        with pytest.raises(SettingsError, match="DCRON_MASTER_PORT"):
-            listen(LOOPBACK, first.getsockname()[1], "DCRON_MASTER_PORT")
+    with listen(LOOPBACK, 0, "DCRON_MASTER_PORT") as first, pytest.raises(SettingsError, match="DCRON_MASTER_PORT"):
+        listen(LOOPBACK, first.getsockname()[1], "DCRON_MASTER_PORT")
 
 
 class TestTls:
