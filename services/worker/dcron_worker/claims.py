@@ -236,7 +236,7 @@ def settle_tick(keys: Keys, candidate: Candidate, execution: Execution) -> Trans
 
 
 def settle_run(keys: Keys, wanted: KeyValue | None, execution: Execution) -> Transaction:
-    """The same for the claim of a wanted run, which is written again as it is; None: it is gone already."""
+    """The same for the claim or skip of a wanted run, which is written again as it is; None: it is gone already."""
     if wanted is None:
         return Transaction(compare=(), success=_own_claim(keys, execution))
     return Transaction(

@@ -155,10 +155,10 @@ class WantedRuns:
         self._with.wanted.look_again(wanted, self._with.clock.now() + wait)
 
     async def _settled(self, execution: Execution) -> tuple[tuple[KeyValue, ...], ...]:
-        """See to it that no earlier try of a claim that was refused takes effect; return [its entry], [its liveness].
+        """See to it that no earlier try of what was refused takes effect; return [its entry], [its liveness].
 
-        It may be on its way yet, and the run that was in the way of the later try be over when it arrives: then nobody
-        would know of the run.
+        It may be on its way yet, and what was in the way of the later try (a run that was alive, or a job's definition)
+        be gone when it arrives: then nobody would know of the run.
         """
         what, key = f"doubt about {execution.execution_id}", self._with.keys.run(execution.execution_id)
         wanted = await retrying(lambda: self._with.store.get(key), on=StoreUnavailableError, what=what)
@@ -187,9 +187,15 @@ class WantedRuns:
         skipped = TickSkipped(execution=execution, reason=reason, at=now, detail=detail)
         gone = job is None if job_gone is None else job_gone
         transaction = skip_run(self._with.keys, wanted.revision, skipped, job_gone=gone)
-        result = await self._with.transactions.until_answered(transaction, f"skip of {execution.execution_id}")
-        # If it failed with an entry of ours, it was the second try of a skip whose answer was lost.
-        if result.succeeded or any(_is_skip_of(item, execution) for item in result.reads[0]):
+        doubts: list[str] = []
+        result = await self._with.transactions.until_answered(
+            transaction, f"skip of {execution.execution_id}", doubt=doubts.append
+        )
+        entries = () if result.succeeded else result.reads[0]
+        if not result.succeeded and doubts and not entries:
+            entries, _ = await self._settled(execution)
+        # If it failed with an entry of ours, an earlier try of it was faster.
+        if result.succeeded or any(_is_skip_of(item, execution) for item in entries):
             self._with.metrics.skips.labels(skipped.reason).inc()
             await self._with.entries.skipped(skipped)
         else:

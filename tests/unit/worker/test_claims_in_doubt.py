@@ -26,6 +26,7 @@ from tests.unit.worker.test_service import (
     PATIENCE_S,
     each_second,
     finished_of,
+    job,
     nothing_left,
     of,
     on_request,
@@ -104,52 +105,57 @@ async def test_a_claim_whose_answer_is_lost_is_run_although_the_next_tick_is_tak
 
 
 class LateTryStore(MemoryStore):
-    """Is reached by the first try of a claim only after the second one, which found another run of the job alive.
+    """Is reached by the first try of a claim only after the second one, which found something in the way.
 
-    `settled`: only after the call that follows, too.
+    `settled`: only after the call that follows, too. By then `in_the_way` is gone.
     """
 
-    def __init__(self, clock: Clock, *, settled: bool) -> None:
+    def __init__(self, clock: Clock, in_the_way: Put, *, settled: bool) -> None:
         super().__init__(clock)
+        self._in_the_way = in_the_way
         self._calls_before = 2 if settled else 1
         self._late: list[Transaction] = []
         self.arrived = asyncio.Event()
 
     async def transact_all(self, transactions: Sequence[Transaction]) -> list[TransactionResult]:
-        if not self._late and has_claim(transactions):
+        if not self._late and opens_an_entry(transactions):
             self._late = list(transactions)
-            await super().transact_all(
-                [Transaction((), (Put(self._another_run(), encode(ActiveRun(worker_id="other"))),))]
-            )
+            await super().transact_all([Transaction((), (self._in_the_way,))])
             raise StoreUnavailableError("no answer in time")
         results = await super().transact_all(transactions)
         if self._late and not self.arrived.is_set():
-            await super().transact_all([Transaction((), (Delete(self._another_run()),))])
+            await super().transact_all([Transaction((), (Delete(self._in_the_way.key),))])
             self._calls_before -= 1
             if not self._calls_before:
                 await super().transact_all(self._late)
                 self.arrived.set()
         return results
 
-    def _another_run(self) -> str:
-        [own] = [op.key for op in self._late[0].success if isinstance(op, Put) and op.lease]
-        return own + "0"
+
+def opens_an_entry(transactions: Iterable[Transaction]) -> bool:
+    """Tell whether one of them claims or skips a run."""
+    return any(isinstance(op, Put) and op.key.startswith(KEYS.executions) for txn in transactions for op in txn.success)
 
 
 @pytest.mark.parametrize("settled", [False, True])
-@pytest.mark.parametrize("kind", ["tick", "wanted"])
+@pytest.mark.parametrize("kind", ["tick", "wanted", "skipped"])
 async def test_a_try_that_arrives_after_a_later_one_was_refused_is_not_forgotten(
     tmp_path: Path, kind: str, *, settled: bool
 ) -> None:
-    """G6: it claims the run, or it takes no effect any more; the run does not stay open for ever."""
+    """G6: it claims or skips the run, or it takes no effect any more; the run does not stay open for ever."""
     ports = Ports()
-    ports.store = late = LateTryStore(ports.clock, settled=settled)
-    entry = await put_job(ports, each_second("late") if kind == "tick" else on_request("late", "true"))
+    entry = job(ports, each_second("late") if kind == "tick" else on_request("late", "true"))
+    definition = Put(KEYS.job(entry.job_id), encode(entry))
+    alive = Put(KEYS.active(entry.job_id, "other"), encode(ActiveRun(worker_id="other")))
+    in_the_way = definition if kind == "skipped" else alive  # a run is skipped as long as there is no such job
+    ports.store = late = LateTryStore(ports.clock, in_the_way, settled=settled)
+    if kind != "skipped":
+        await put(ports, definition)
     async with asyncio.timeout(PATIENCE_S), ports.worker(tmp_path):
-        if kind == "wanted":
+        if kind != "tick":
             await want_run(ports, entry)
         await late.arrived.wait()
-        await ports.wait_for(ExecutionFinished)
+        await ports.wait_for(TickSkipped if kind == "skipped" else ExecutionFinished)
         await ports.store.transact(Transaction((), (Delete(KEYS.job(entry.job_id)),)))
     closings = [r.execution.execution_id for r in ports.records() if isinstance(r, ExecutionFinished | TickSkipped)]
     assert len(closings) == len(set(closings))
