@@ -163,8 +163,8 @@ def peaks(cluster: Cluster, what: str) -> Iterator[None]:
     grown = {name: _status_bytes(pid, "VmHWM") - before[name] for name, pid in pids.items()}
     story = ", ".join(f"{name} {before[name] // MB} + {grown[name] / MB:.0f} MB" for name in pids)
     print(f"{what}: {taken_s:.1f} s; {story}")
-    # assert grown["worker"] < MOST_WORKER_BYTES, f"{what}: {story}"
-    # assert grown["log-ingester"] < MOST_INGESTER_BYTES, f"{what}: {story}"
+    assert grown["worker"] < MOST_WORKER_BYTES, f"{what}: {story}"
+    assert grown["log-ingester"] < MOST_INGESTER_BYTES, f"{what}: {story}"
 
 
 def _pid(cluster: Cluster, component: str) -> int:
