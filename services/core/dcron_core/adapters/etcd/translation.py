@@ -103,8 +103,7 @@ def _compare(message: Any, comparison: Comparison) -> None:
         return
     # It holds if it holds for each key of the range. No key that exists has the creation revision 0.
     message.target = _CREATE
-    message.key = range_start(comparison.prefix)
-    message.range_end = range_end(comparison.prefix)
+    _span(message, comparison.prefix)
     message.create_revision = 0
 
 
@@ -118,13 +117,15 @@ def _operation(message: Any, operation: Operation) -> None:
         case Delete():
             message.request_delete_range.key = operation.key.encode()
         case DeletePrefix():
-            deletion = message.request_delete_range
-            deletion.key = range_start(operation.prefix)
-            deletion.range_end = range_end(operation.prefix)
+            _span(message.request_delete_range, operation.prefix)
         case Get():
             message.request_range.key = operation.key.encode()
         case GetPrefix():
-            read = message.request_range
-            read.key = range_start(operation.prefix)
-            read.range_end = range_end(operation.prefix)
-            read.limit = operation.limit
+            _span(message.request_range, operation.prefix)
+            message.request_range.limit = operation.limit
+
+
+def _span(message: Any, prefix: str) -> None:
+    """Let a message be about all keys of a prefix."""
+    message.key = range_start(prefix)
+    message.range_end = range_end(prefix)
