@@ -131,7 +131,7 @@ class SimulatedProcess(Process):
         pid: int,
     ) -> None:
         self.pid = pid
-        self.start_time = 0
+        self.root = Root(None, pid)
         self.started_at = started_at
         self.witnessed = witnessed
         self._machines = machines

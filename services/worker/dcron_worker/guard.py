@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from dcron_core.telemetry import get_logger
+from dcron_worker.guard_process import running_line
 from dcron_worker.process import Process
 
 AGAIN_AFTER_S = 0.3  # from the death of a guard to the next one
@@ -58,7 +59,7 @@ class Guard:
 
     def runs(self, execution_id: str, process: Process) -> None:
         """Its process is there."""
-        self._lines[execution_id] = f"={execution_id} {process.pid} {process.start_time or 0}\n"
+        self._lines[execution_id] = running_line(execution_id, process.root)
         self._tell(self._lines[execution_id])
 
     def over(self, execution_id: str) -> None:

@@ -3,7 +3,7 @@
 It reads from a pipe which runs there are, a line for each change:
 
     `+EXECUTION`               a run is about to be started
-    `=EXECUTION PID STARTED`   its first process, and when that started (clock ticks since boot; 0: over at once)
+    `=EXECUTION PID FROM BY`   its first process, and between which clock ticks since boot it started
     `-EXECUTION`               it is over
 
 When the last writer of the pipe is gone (a worker that was killed with SIGKILL too), it kills all processes of
@@ -43,6 +43,12 @@ def main() -> None:
         _say(f'{{"action": "guard.killed", "event": "the worker is gone", "processes": {killed}}}\n')
 
 
+def running_line(execution_id: str, root: Root) -> str:
+    """Return the line that tells of a run's first process."""
+    earliest, latest = root.started
+    return f"={execution_id} {root.pid} {earliest} {latest}\n"
+
+
 class Runs:
     """The runs that are there, as the lines tell."""
 
@@ -69,8 +75,9 @@ class Runs:
         if kind == "-":
             self.roots.pop(execution_id, None)
             return
-        pid, started = (int(number) for number in numbers) if numbers else (0, 0)
-        self.roots[execution_id] = Root(Mark(self._worker_id, execution_id), pid, started or None)
+        pid, *started = (int(number) for number in numbers) if numbers else (0, 0)
+        # A release before wrote one instant, and that exactly.
+        self.roots[execution_id] = Root(Mark(self._worker_id, execution_id), pid, (started[0], started[-1]))
 
 
 def _kill_until_none_is_left(runs: Runs) -> int:

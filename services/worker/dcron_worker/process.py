@@ -18,7 +18,7 @@ from dcron_core.clock import Clock
 from dcron_core.telemetry import get_logger
 from dcron_worker.census import Census
 from dcron_worker.errors import ProcessStartError
-from dcron_worker.process_tree import Mark, Root, Seen, send, start_time
+from dcron_worker.process_tree import Root, Seen, send, ticks_since_boot
 from dcron_worker.program import Program
 from dcron_worker.under_way import Ended
 
@@ -32,19 +32,18 @@ log = get_logger()
 class Process:
     """A running process. `stdout` and `stderr` are for an OutputReader, which closes them."""
 
-    def __init__(self, pid: int, stdout: int, stderr: int, clock: Clock, mark: Mark | None, census: Census) -> None:
-        self.pid = pid
+    def __init__(self, root: Root, stdout: int, stderr: int, clock: Clock, census: Census) -> None:
+        self.pid = root.pid
         self.stdout = stdout
         self.stderr = stderr
         self.started_at = clock.now()
-        self.start_time = start_time(pid)  # clock ticks since boot; None: it was over at once
-        self._root = Root(mark, pid, self.start_time)
+        self.root = root
         self._census = census
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._own_rss = getrusage(RUSAGE_SELF).ru_maxrss
         self.over: asyncio.Future[Ended] = self._loop.create_future()
-        self._descriptor = os.pidfd_open(pid)
+        self._descriptor = os.pidfd_open(self.pid)
         self._loop.add_reader(self._descriptor, self._reap)
 
     def _reap(self) -> None:
@@ -108,7 +107,7 @@ class Process:
         return await self._census.members(self._left_root())
 
     def _left_root(self) -> Root:
-        return self._root if self._group_is_ours() else Root(self._root.mark)
+        return self.root if self._group_is_ours() else Root(self.root.mark)
 
 
 def start_process(program: Program, clock: Clock, census: Census | None = None) -> Process:
@@ -118,6 +117,7 @@ def start_process(program: Program, clock: Clock, census: Census | None = None) 
         for _ in range(2):
             pipes += os.pipe2(os.O_CLOEXEC)
         stdout, stdout_end, stderr, stderr_end = pipes
+        earliest = ticks_since_boot()
         pid = _spawn(program, stdout_end, stderr_end)
     except FileNotFoundError as error:  # the program was there when it was looked for
         _close(pipes)
@@ -132,7 +132,8 @@ def start_process(program: Program, clock: Clock, census: Census | None = None) 
     for descriptor in (stdout, stderr):
         os.set_blocking(descriptor, False)
     try:
-        return Process(pid, stdout, stderr, clock, program.mark, census or Census())
+        root = Root(program.mark, pid, (earliest, ticks_since_boot()))
+        return Process(root, stdout, stderr, clock, census or Census())
     except OSError as error:  # no descriptor left to watch it with
         os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)

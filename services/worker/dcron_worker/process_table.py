@@ -4,12 +4,13 @@ import asyncio
 import os
 from collections.abc import Sequence
 
-from dcron_worker.process_tree import Root, kill, start_time
+from dcron_worker.process_tree import Root, is_first, kill, start_time
 
 
-def left_over(pid: int, started: int) -> bool:
-    """Tell whether that very process is still there."""
-    return start_time(pid) == started
+def left_over(root: Root) -> bool:
+    """Tell whether the run's first process is still there, and not another one of its number."""
+    started = start_time(root.pid)
+    return started is not None and is_first(root, started)
 
 
 async def end_left_over(root: Root) -> bool:
@@ -19,9 +20,9 @@ async def end_left_over(root: Root) -> bool:
     except OSError:
         return bool(await asyncio.to_thread(kill, (root,)))
     try:
-        is_first = root.started is not None and left_over(root.pid, root.started)
+        first_is_left = left_over(root)
         killed = await asyncio.to_thread(kill, (root,))
-        if is_first:
+        if first_is_left:
             await readable(descriptor)
         return bool(killed)
     finally:

@@ -15,12 +15,14 @@ and the move of a process into one was seen to hold up the mover for 9 ms: too l
 
 import os
 import signal
+import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _MOST_ENVIRONMENT_BYTES = 4 << 20
-_MOST_STAT_BYTES = 4096  # 52 numbers and a short name: one read, since each start waits for it
+_MOST_STAT_BYTES = 4096  # 52 numbers and a short name: one read
 _ROUNDS = 20  # of freezing what was started in the meantime
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _OVER = (b"Z", b"X")
 _KERNEL = 2  # parent of the kernel's own threads
 _AFTER_NAME = 3  # /proc/PID/stat counts its fields from 1; the third is the first after the name
@@ -39,7 +41,7 @@ class Root(NamedTuple):
 
     mark: Mark | None
     pid: int = 0  # of the first process, which leads group and session; 0: not known yet
-    started: int | None = None  # its start time, in clock ticks since boot; None: it was over at once
+    started: tuple[int, int] = (0, 0)  # after the first and by the second, in clock ticks since boot
 
 
 class Seen(NamedTuple):
@@ -64,13 +66,26 @@ def look() -> dict[int, Seen]:
     return found
 
 
+def ticks_since_boot() -> int:
+    """Return what time it is on the clock that `start_time` is of."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_A_SECOND // 1_000_000_000
+
+
 def start_time(pid: int) -> int | None:
     """Return when the process started, in clock ticks since boot; None: there is none, or it is over.
 
-    A process id is given again to another process some day; id and start time together are not.
+    A process id is given again to another process some day; id and start time together are not. Of a child it need
+    not be read, which takes as long as a third of its start: what `ticks_since_boot` says before the start and after
+    it tells as well. No other process can have its id before it was waited for; after a boot, ids and clock begin anew.
     """
     fields = _stat(pid)
     return None if fields is None else int(fields[_START_TIME])
+
+
+def is_first(root: Root, started: int) -> bool:
+    """Tell whether a process of the root's id, which started then, is the run's first process."""
+    earliest, latest = root.started
+    return earliest <= started <= latest
 
 
 def members(processes: Mapping[int, Seen], roots: Iterable[Root]) -> list[Seen]:
@@ -98,9 +113,9 @@ def members(processes: Mapping[int, Seen], roots: Iterable[Root]) -> list[Seen]:
 
 def _leads(processes: Mapping[int, Seen], root: Root) -> bool:
     # As long as a group or session has members, its number is given to no new process. So a process that has
-    # the number and another start time means that nothing of ours is left under it.
+    # the number and started at another time means that nothing of ours is left under it.
     leader = processes.get(root.pid)
-    return leader is None or leader.started == root.started
+    return leader is None or is_first(root, leader.started)
 
 
 def send(processes: Iterable[Seen], number: int) -> int:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dcron_core.telemetry import get_logger
-from dcron_worker.guard_process import Runs
+from dcron_worker.guard_process import Runs, running_line
 from dcron_worker.process import Process
 from dcron_worker.process_table import end_left_over, end_marked
 from dcron_worker.spool_disk import open_for_append, write_whole
@@ -50,7 +50,7 @@ class RunLedger:
 
     def runs(self, execution_id: str, process: Process) -> None:
         """Its process is there."""
-        self._lines[execution_id] = f"={execution_id} {process.pid} {process.start_time or 0}\n"
+        self._lines[execution_id] = running_line(execution_id, process.root)
         self._write(self._lines[execution_id])
 
     def over(self, execution_id: str) -> None:

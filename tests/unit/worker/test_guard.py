@@ -17,7 +17,8 @@ from dcron_schemas.job import JobSpec, Run
 from dcron_worker import guard as guard_module
 from dcron_worker.guard import Guard
 from dcron_worker.process import Process, start_process
-from dcron_worker.process_tree import Mark, Root, look, members, start_time
+from dcron_worker.process_table import left_over
+from dcron_worker.process_tree import Root, look, members, start_time
 from dcron_worker.program import program_of
 from tests.unit.worker.trees import TREE, TREE_SIZE, are_gone, tree_in
 
@@ -133,9 +134,9 @@ async def test_what_is_not_a_run_under_way_is_left_alone() -> None:
             guard.runs("over", left_behind)
             guard.over("over")
             guard.begins("one")
-            known, stranger.start_time = stranger.start_time, 1
+            known, stranger.root = stranger.root, Root(None, stranger.pid, (1, 1))
             guard.runs("one", stranger)
-            stranger.start_time = known
+            stranger.root = known
         for process in (left_behind, of_other, stranger):
             assert start_time(process.pid) is not None
             process.signal_group(signal.SIGKILL)
@@ -157,7 +158,8 @@ async def test_the_guard_is_small_and_sleeps() -> None:
             guard.over(str(number))
             await asyncio.sleep(0)
         assert int(_field(status, "voluntary_ctxt_switches")) - switches < 10, "it is not woken for each line"
-        assert (guard.pid, start_time(process.pid)) == (pid, process.start_time), "and does nothing to a run"
+        assert guard.pid == pid
+        assert left_over(process.root), "and does nothing to a run"
     await process.wait()
 
 
@@ -169,7 +171,7 @@ async def test_a_run_reaches_children_by_parent_group_session_and_mark(tmp_path:
     async with asyncio.timeout(PATIENCE_S):
         process = start_marked(TREE, "one", PIDS=str(tmp_path / "pids"))
         pids = await tree_in(tmp_path / "pids")
-        root = Root(Mark("w1", "one"), process.pid, process.start_time)
+        root = process.root
         assert set(pids) <= {each.pid for each in members(look(), (root,))}
         before = CLOCK.monotonic()
         await process.terminate(timedelta(milliseconds=200))

@@ -296,24 +296,29 @@ async def test_a_left_over_process_is_known_by_pid_and_start_time_and_ended_with
         grandchild = int(child.stdout.readline())
         started = start_time(child.pid)
         assert started is not None
-        assert left_over(child.pid, started)
-        assert not left_over(child.pid, started + 1)
-        assert not await end_left_over(Root(None, child.pid, started + 1))
-        assert child.poll() is None, "another process of that id is not touched"
-        assert await end_left_over(Root(None, child.pid, started))
+        ours = Root(None, child.pid, (started - 1, started))
+        assert left_over(ours)
+        for other in (Root(None, child.pid, (started + 1, started + 2)), Root(None, child.pid, (1, started - 1))):
+            assert not left_over(other)
+            assert not await end_left_over(other)
+        assert child.poll() is None, "another process of that id, of before or of after, is not touched"
+        assert await end_left_over(ours)
         await is_gone(grandchild)
         assert child.wait() == -signal.SIGKILL
-    assert not left_over(child.pid, started)
-    assert not await end_left_over(Root(None, child.pid, started))
+    assert not left_over(ours)
+    assert not await end_left_over(ours)
 
 
-async def test_a_process_knows_its_start_time_unless_it_was_too_quick() -> None:
+async def test_when_a_process_started_is_known_without_looking_at_it() -> None:
     process = start("sleep", "60")
-    assert process.start_time is not None
-    assert left_over(process.pid, process.start_time)
+    earliest, latest = process.root.started
+    started = start_time(process.pid)
+    assert started is not None
+    assert earliest <= started <= latest < earliest + 500, "five seconds"
+    assert left_over(process.root)
     await process.terminate(timedelta(seconds=5))
     close_pipes(process)
-    assert not left_over(process.pid, process.start_time)
+    assert not left_over(process.root)
 
 
 async def test_a_limit_of_memory_holds_for_each_process_of_the_run() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from dcron_core.clock import SystemClock
 from dcron_worker import run_ledger
+from dcron_worker.guard_process import running_line
 from dcron_worker.process import Process, start_process
+from dcron_worker.process_tree import start_time
 from dcron_worker.program import program_of
 from dcron_worker.run_ledger import RunLedger
 
@@ -68,8 +70,17 @@ async def test_it_does_not_grow_and_forgets_no_run_that_goes_on(file: Path, monk
 
 async def test_a_line_that_was_cut_short_and_a_damaged_one_cost_no_other(file: Path) -> None:
     process = sleeper("job.t1.1")
-    good = f"+job.t1.1\n=job.t1.1 {process.pid} {process.start_time}\n"
+    good = f"+job.t1.1\n{running_line('job.t1.1', process.root)}"
     file.write_text(f"{good}=job.t2.1 twelve\n+job.t3")
+    with RunLedger.open(file, WORKER) as ledger:
+        assert await ledger.end_left_overs() == 1
+    assert (await process.wait()).signal == signal.SIGKILL
+
+
+async def test_the_ledger_of_a_release_before_is_read(file: Path) -> None:
+    """It has one instant, the very one at which the process started."""
+    process = start_process(program_of(["/bin/sleep", "600"], {}), CLOCK)  # without a mark, by which it would be known
+    file.write_text(f"+job.t1.1\n=job.t1.1 {process.pid} {start_time(process.pid)}\n")
     with RunLedger.open(file, WORKER) as ledger:
         assert await ledger.end_left_overs() == 1
     assert (await process.wait()).signal == signal.SIGKILL
