@@ -71,6 +71,24 @@ async def test_records_of_a_key_keep_the_order_of_the_submits(log: Log, topic: s
         assert len({record.partition for record in records if record.key == f"k{key}"}) == 1
 
 
+async def test_records_that_are_submitted_together_keep_their_order(log: Log, topic: str) -> None:
+    """G9: as those that are submitted one by one; each answer comes when all of its records are in the log."""
+    await log.ensure_topics([Topic(topic, 3)])
+    records = [(f"k{number % 7}", str(number).encode()) for number in range(2000)]
+    async with log.producer() as producer:
+        answers = [await producer.submit_all(topic, records[begin : begin + 30]) for begin in range(0, 1500, 30)]
+        answers += [await producer.submit(topic, key, value) for key, value in records[1500:]]
+        await asyncio.gather(*answers)
+        bounds = [await log.bounds(topic, partition) for partition in range(3)]
+    assert sum(each.end for each in bounds) == 2000
+    async with log.reader(topic, dict.fromkeys(range(3), 0)) as reader:
+        found = await read(reader, 2000)
+    for key in range(7):
+        mine = [record for record in found if record.key == f"k{key}"]
+        assert [int(record.value) for record in mine] == list(range(key, 2000, 7))
+        assert len({record.partition for record in mine}) == 1
+
+
 async def test_closing_a_producer_waits_for_what_was_submitted(log: Log, topic: str) -> None:
     """G8: an orderly stop loses nothing."""
     await log.ensure_topics([Topic(topic, 1)])

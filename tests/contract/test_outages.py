@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -93,31 +93,44 @@ async def test_a_dead_endpoint_is_passed_over(private_servers: PrivateServers) -
 
 
 class Sender:
-    """Sends the numbers from 0 in batches, ahead of the answers; after a failure again from the first in doubt."""
+    """Sends the numbers from 0 ahead of the answers, `together` at a time; after a failure from the first in doubt."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Producer, together: int = 1) -> None:
         self.acknowledged = 0
         self.failures = 0
         self._producer = producer
+        self._together = together
 
     async def send(self, until: int) -> None:
         while self.acknowledged < until:
-            numbers = range(self.acknowledged, min(until, self.acknowledged + 20))
+            groups = [
+                range(first, min(until, first + self._together))
+                for first in range(self.acknowledged, min(until, self.acknowledged + 20), self._together)
+            ]
             try:
-                answers = [await self._producer.submit(TOPIC, "key", str(number).encode()) for number in numbers]
-                for answer in answers:
+                answers = [(len(numbers), await self._submit(numbers)) for numbers in groups]
+                for count, answer in answers:
                     await answer
-                    self.acknowledged += 1
+                    self.acknowledged += count
             except LogUnavailableError:
                 self.failures += 1
                 await asyncio.sleep(0.1)
 
+    async def _submit(self, numbers: range) -> Awaitable[object]:
+        values = [str(number).encode() for number in numbers]
+        if self._together == 1:
+            return await self._producer.submit(TOPIC, "key", values[0])
+        return await self._producer.submit_all(TOPIC, [("key", value) for value in values])
 
-async def test_a_producer_gets_over_a_kafka_that_dies_and_one_that_hangs(private_servers: PrivateServers) -> None:
+
+@pytest.mark.parametrize("together", [1, 5])
+async def test_a_producer_gets_over_a_kafka_that_dies_and_one_that_hangs(
+    private_servers: PrivateServers, together: int
+) -> None:
     """G8, G9: no acknowledged record is lost, and none comes before one that was submitted earlier."""
     servers = private_servers("kafka")
     async with kafka(servers) as log, log.producer() as producer, log.reader(TOPIC, {0: 0}) as reader:
-        sender = Sender(producer)
+        sender = Sender(producer, together)
         await sender.send(100)
         sending = asyncio.create_task(sender.send(1_000_000))
         servers.kafka_server.kill()

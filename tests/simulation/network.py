@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from dcron_core.adapters.memory.log import submit_each
 from dcron_core.errors import CompactedError, LogUnavailableError, StoreUnavailableError
 from dcron_core.ports.log import Bounds, GroupReader, Producer, Reader, Topic
 from dcron_core.ports.store import Changes, KeyValue, Range, Transaction, TransactionResult
@@ -287,6 +288,9 @@ class _Producer:
             self._sending = True
             self._link.loop.in_world(self._send())
         return submitted.answer
+
+    async def submit_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Awaitable[object]:
+        return await submit_each(self, topic, records)
 
     async def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> int:
         return await (await self.submit(topic, key, value, headers))

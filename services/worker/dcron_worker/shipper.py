@@ -1,12 +1,13 @@
 """The shipper: sends what is in the spool to Kafka, in order, and tells which runs are closed.
 
-It keeps a window of records in flight. When Kafka does not answer, it waits, longer each time, and sends
-again from the first record that was not acknowledged, through a new producer; so records can arrive twice,
-but the first arrivals of one key are in order and none is left out. While Kafka is down nothing grows but
-the spool. While there is nothing to send it sleeps.
+It sends some records at a time, and keeps a window of such groups in flight. When Kafka does not answer, it waits,
+longer each time, and sends again from the first group that was not acknowledged, through a new producer; so records
+can arrive twice, but the first arrivals of one key are in order and none is left out. While Kafka is down nothing
+grows but the spool. While there is nothing to send it sleeps.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from dcron_core.errors import LogUnavailableError
@@ -14,8 +15,9 @@ from dcron_core.ports.log import Log, Producer
 from dcron_core.telemetry import get_logger
 from dcron_worker.spool import Spool
 
-IN_FLIGHT = 500  # records sent and not answered, at most
-READ_BYTES = 256 << 10  # taken from the spool at once
+IN_FLIGHT = 20  # groups of records sent and not answered, at most
+AT_A_TIME = 50  # records in a group, at most
+READ_BYTES = 256 << 10  # taken from the spool at once: a group is no larger
 FIRST_DELAY_S = 0.1
 MOST_DELAY_S = 5.0
 
@@ -23,11 +25,11 @@ log = get_logger()
 
 
 class _Sent(NamedTuple):
-    """A record in flight."""
+    """A group of records in flight."""
 
     next_position: int  # the spool is acknowledged up to here once the answer has come
-    answer: asyncio.Future[int]
-    closes: str | None  # the execution that it closes
+    answer: asyncio.Future[object]
+    closes: Sequence[str]  # the executions that they close
 
 
 class Shipper:
@@ -79,7 +81,7 @@ class Shipper:
     async def _ship(self) -> None:
         """Send and take answers until the log fails; leave no answer unheard."""
         window: asyncio.Queue[_Sent] = asyncio.Queue(self._in_flight)
-        sent: set[asyncio.Future[int]] = set()
+        sent: set[asyncio.Future[object]] = set()
         failures: list[BaseException] = []
         try:
             async with self._log.producer() as producer, asyncio.TaskGroup() as tasks:
@@ -93,23 +95,25 @@ class Shipper:
         if failures:
             raise LogUnavailableError("; ".join({str(failure) for failure in failures}))
 
-    async def _send(self, producer: Producer, window: asyncio.Queue[_Sent], sent: set[asyncio.Future[int]]) -> None:
+    async def _send(self, producer: Producer, window: asyncio.Queue[_Sent], sent: set[asyncio.Future[object]]) -> None:
         position = self._spool.acknowledged
         while True:
             self._spool.arrived.clear()
             records = self._spool.read(position, READ_BYTES)
-            for at, record in records:
-                answer = asyncio.ensure_future(await producer.submit(self._topic, record.key, record.value))
+            for begin in range(0, len(records), AT_A_TIME):
+                group = records[begin : begin + AT_A_TIME]
+                submitted = await producer.submit_all(self._topic, [(record.key, record.value) for _, record in group])
+                answer = asyncio.ensure_future(submitted)
                 sent.add(answer)
-                await window.put(_Sent(at + 1, answer, record.key if record.closes else None))
-                position = at + 1
+                position = group[-1][0] + 1
+                await window.put(_Sent(position, answer, [record.key for _, record in group if record.closes]))
             if not records:
                 if position < self._spool.end:  # what is left cannot be read
                     position = self._spool.end
-                    await window.put(_Sent(position, _answered(), None))
+                    await window.put(_Sent(position, _answered(), ()))
                 await self._spool.arrived.wait()
 
-    async def _take_answers(self, window: asyncio.Queue[_Sent], sent: set[asyncio.Future[int]]) -> None:
+    async def _take_answers(self, window: asyncio.Queue[_Sent], sent: set[asyncio.Future[object]]) -> None:
         while True:
             oldest = await window.get()
             if not oldest.answer.done():
@@ -117,8 +121,8 @@ class Shipper:
             oldest.answer.result()
             sent.discard(oldest.answer)
             self._spool.acknowledge(oldest.next_position)
-            if oldest.closes is not None:
-                self._closed.append(oldest.closes)
+            if oldest.closes:
+                self._closed += oldest.closes
                 self._some_closed.set()
             if self._drains:
                 self._settle_drains()
@@ -130,7 +134,7 @@ class Shipper:
         self._drains = [(end, reached) for end, reached in self._drains if not reached.done()]
 
 
-def _answered() -> asyncio.Future[int]:
-    answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    answer.set_result(0)
+def _answered() -> asyncio.Future[object]:
+    answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    answer.set_result(None)
     return answer

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from dcron_core.adapters.memory.log import MemoryLog, MemoryProducer
+from dcron_core.adapters.memory.log import MemoryLog, MemoryProducer, submit_each
 from dcron_core.clock import SystemClock
 from dcron_core.errors import LogUnavailableError
 from dcron_core.ports.log import Topic
@@ -50,6 +50,9 @@ class FailingProducer:
             raise LogUnavailableError("injected")
         loop.call_soon(answer.set_exception, LogUnavailableError("injected"))
         return answer
+
+    async def submit_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Awaitable[object]:
+        return await submit_each(self, topic, records)
 
     async def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> int:
         return await (await self.submit(topic, key, value, headers))

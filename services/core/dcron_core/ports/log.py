@@ -54,6 +54,13 @@ class Producer(Protocol):
         """
         ...
 
+    async def submit_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Awaitable[object]:
+        """Hand over one or more records, a key and a value each, in order; the answer comes when all are acknowledged.
+
+        When it raises, or its answer does, some may be in the log. All else is as with `submit`.
+        """
+        ...
+
     async def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> int:
         """Submit and wait: return the offset."""
         ...

@@ -10,7 +10,7 @@ from dcron_core.adapters.memory.partition import Partition
 from dcron_core.adapters.memory.wakeup import Wakeup
 from dcron_core.clock import Clock
 from dcron_core.errors import LogUnavailableError
-from dcron_core.ports.log import Bounds, Record, Topic
+from dcron_core.ports.log import Bounds, Producer, Record, Topic
 
 
 class MemoryLog:
@@ -93,8 +93,23 @@ class MemoryProducer:
         answer.set_result(self._log.append(topic, key, value, headers))
         return answer
 
+    async def submit_all(self, topic: str, records: Sequence[tuple[str, bytes]]) -> Awaitable[object]:
+        return await submit_each(self, topic, records)
+
     async def append(self, topic: str, key: str, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> int:
         return await (await self.submit(topic, key, value, headers))
+
+
+async def submit_each(producer: Producer, topic: str, records: Sequence[tuple[str, bytes]]) -> Awaitable[object]:
+    """Do what `submit_all` promises, for a producer that takes one record after the other."""
+    answers: list[asyncio.Future[int]] = []
+    try:
+        for key, value in records:
+            answers.append(asyncio.ensure_future(await producer.submit(topic, key, value)))
+    except BaseException:
+        asyncio.gather(*answers, return_exceptions=True)  # they have been heard
+        raise
+    return asyncio.gather(*answers)
 
 
 class MemoryReader:
