@@ -6,7 +6,7 @@ about 0.3 s (the claim, and the removal, which waits for company) are for the ru
 of fewer megabytes line by line is not told.
 
 The limit is a bare program for the same road: an asyncio reader of the pipe of the same command, which appends each
-read of at most 32 KiB to a file and sends it to the same Kafka (acks=all, idempotent, as many in flight as the worker
+read of at most 32 KiB to a file and sends it to the same Kafka (acks=all, idempotent, as much in flight as the worker
 has), with no decoding, numbering, bound or replay. The two take turns.
 """
 
@@ -35,7 +35,7 @@ from dcron_schemas.job import JobSpec, Limits, Run
 from dcron_schemas.state import JobEntry, RunWanted, WorkerEntry
 from dcron_standalone.servers import LocalServers
 from dcron_standalone.terminal import say
-from dcron_worker.shipper import IN_FLIGHT
+from dcron_worker import shipper
 
 MB = 1_000_000
 LINE = "2026-01-01T00:00:00.000000 INFO copied part 000042 of archive-0001.tar.zst and checked its hash"
@@ -46,6 +46,7 @@ COMMANDS = {  # kind of writing → megabytes, and the command that writes them
 }
 ROUNDS = 3
 READ_BYTES = 32 << 10
+IN_FLIGHT = shipper.IN_FLIGHT * shipper.READ_BYTES // READ_BYTES
 TOPIC = "bare"
 GOAL_RATIO = 2.0
 DONE_WITHIN_S = 120.0
